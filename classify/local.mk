@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# classify: one page in, its class out.
+noinst_LIBRARIES += %D%/libclassify.a
+%C%_libclassify_a_SOURCES = \
+	$(NULL)

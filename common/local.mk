@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# common: bytes, errors, digests, threads, sockets.  Knows nothing of VMs.
+noinst_LIBRARIES += %D%/libcommon.a
+%C%_libcommon_a_SOURCES = \
+	%D%/buf.c %D%/buf.h \
+	%D%/clock.c %D%/clock.h \
+	%D%/digest.c %D%/digest.h \
+	%D%/err.c %D%/err.h \
+	%D%/map.c %D%/map.h \
+	%D%/mem.h \
+	%D%/page.h \
+	%D%/pool.c %D%/pool.h \
+	%D%/sha256x2.c %D%/sha256x2.h \
+	$(NULL)

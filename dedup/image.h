@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef MIG_IMAGE_H
+#define MIG_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+/* A disk image as an array of 4 KiB blocks, the way a guest's page cache sees
+ * them.  Blocks are numbered part by part: a partition that does not begin at
+ * a multiple of 4096 is a part of its own, so that its blocks line up with
+ * the pages they are read into; everything else is the part that begins at
+ * byte 0.  Parts may overlap.
+ *
+ * Raw files and block devices are mapped.  qcow2, vmdk, vhdx and vdi, with
+ * their backing chains, are read through a qemu-nbd that image_open() starts
+ * read-only and image_close() stops.
+ */
+struct image;
+
+struct image_part {
+	uint64_t offset;      /* byte in the disk where block first_block is */
+	uint64_t first_block; /* its number */
+	uint64_t nblocks;
+};
+
+/* One file that the image is made of, and what tells that it changed. */
+struct image_file {
+	uint64_t dev, ino, size;
+	int64_t mtime_ns, ctime_ns;
+};
+
+struct image *image_open(const char *path, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+void image_close(struct image *img);
+
+const char *image_path(const struct image *img);
+/* "raw", "qcow2", ... as found by content. */
+const char *image_format(const struct image *img);
+uint64_t image_size(const struct image *img);    /* bytes of the disk */
+uint64_t image_nblocks(const struct image *img); /* over all parts */
+const struct image_part *image_parts(const struct image *img, size_t *n);
+/* The image itself first, then its backing files. */
+const struct image_file *image_files(const struct image *img, size_t *n);
+
+/* The 4096 bytes of block n if the image is mapped, else NULL. Any thread. */
+const uint8_t *image_block(const struct image *img, uint64_t n);
+/* Reads blocks first .. first+n-1, all in one part, into out.  One thread at
+ * a time where image_block() gives NULL.
+ */
+int image_read(struct image *img, uint64_t first, uint64_t n, uint8_t *out,
+	       struct err *e) __attribute__((nonnull, warn_unused_result));
+
+/* The next run of blocks at or after 'from' that hold data (are allocated and
+ * not known to be zero), within one part.  false: there is none.  An error is
+ * -1, else 1 or 0.
+ */
+int image_next_data(struct image *img, uint64_t from, uint64_t *first,
+		    uint64_t *n, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+
+#endif

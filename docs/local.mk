@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# docs: man pages (mdoc).
+dist_man_MANS += \
+	$(NULL)

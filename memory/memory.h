@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef MIG_MEMORY_H
+#define MIG_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/map.h"
+
+/* A memory image: a file that holds a guest's memory among other bytes.
+ *
+ * The file is cut, without a gap and in file order, into segments: runs of
+ * guest pages, and opaque bytes (headers, notes, device state).  Pages are
+ * numbered from 0 in file order; the number of a page, not its guest-physical
+ * address, is what the engine works with.  Read-only once open: any thread.
+ */
+struct memory_segment {
+	uint64_t offset;     /* in the file; need not be a multiple of 4096 */
+	uint64_t len;        /* bytes; a multiple of 4096 when is_pages */
+	uint64_t first_page; /* number of the first page here, or of the next
+				page in the file when not is_pages */
+	uint64_t gpa;        /* guest-physical address, when is_pages */
+	bool is_pages;
+};
+
+struct memory {
+	struct map map;
+	const char *format; /* "raw", "elf" */
+	struct memory_segment *segments;
+	size_t nsegments;
+	uint64_t npages;
+};
+
+/* "GPA:OFFSET:LENGTH": where a raw file keeps what. */
+struct memory_region {
+	uint64_t gpa, offset, len;
+};
+
+/* Opens path and finds its format by content, never by name.  With regions
+ * the file is taken as raw and laid out as they say; without, a raw file is
+ * laid out as QEMU's PC does (low memory, hole below 4 GiB, the rest above).
+ * A truncated or lying file is ERR_CORRUPT naming the offset.
+ */
+int memory_open(struct memory *m, const char *path,
+		const struct memory_region *regions, size_t nregions,
+		struct err *e) __attribute__((nonnull(1, 2, 5)));
+void memory_close(struct memory *m) __attribute__((nonnull));
+
+/* Parses "GPA:OFFSET:LENGTH", each 0x..., decimal, or with K, M, G. */
+int memory_region_parse(const char *text, struct memory_region *r,
+			struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+
+/* The 4096 bytes of page n < npages, inside the mapping. */
+const uint8_t *memory_page(const struct memory *m, uint64_t n)
+	__attribute__((nonnull));
+/* The segment that holds page n < npages. */
+const struct memory_segment *memory_segment_of(const struct memory *m,
+					       uint64_t n)
+	__attribute__((nonnull));
+/* The number of the page at guest-physical address gpa; false if there is
+ * none.
+ */
+bool memory_page_at(const struct memory *m, uint64_t gpa, uint64_t *n)
+	__attribute__((nonnull));
+
+#endif

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# receiver: frames -> verified pages.
+noinst_LIBRARIES += %D%/libreceiver.a
+%C%_libreceiver_a_SOURCES = \
+	$(NULL)

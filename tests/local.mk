@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# tests: cmocka programs and shell scripts, all speaking TAP; 'make check'
+# runs them.  One program a module, named after it.
+LOG_DRIVER    = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+SH_LOG_DRIVER = $(LOG_DRIVER)
+TEST_EXTENSIONS = .sh
+AM_TESTS_ENVIRONMENT = CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
+	srcdir='$(abs_srcdir)'; export srcdir; \
+	builddir='$(abs_builddir)'; export builddir;
+TEST_LIBS = $(MIG_LDADD) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-buf
+%C%_test_buf_SOURCES = %D%/test-buf.c %D%/test.h
+%C%_test_buf_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-buf
+
+check_PROGRAMS += %D%/test-digest
+%C%_test_digest_SOURCES = %D%/test-digest.c %D%/test.h
+%C%_test_digest_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-digest
+
+check_PROGRAMS += %D%/test-codec
+%C%_test_codec_SOURCES = %D%/test-codec.c %D%/test.h
+%C%_test_codec_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-codec
+
+TESTS += %D%/layers.sh
+EXTRA_DIST += %D%/layers.sh

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "tools/verb.h"
+
+static const struct verb verbs[] = {
+	{ NULL, NULL, NULL, NULL },
+};
+
+static void
+usage(FILE *out)
+{
+	fprintf(out, "Usage: virt-mig VERB [OPTION]... [ARGUMENT]...\n\n");
+	for (const struct verb *v = verbs; v->name; v++)
+		fprintf(out, "  %-8s %s\n", v->name, v->what);
+	fprintf(out,
+		"\n'virt-mig VERB --help' says more; so does virt-mig(1).\n");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct err e = { .code = ERR_NONE };
+
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 ||
+	    strcmp(argv[1], "-h") == 0) {
+		usage(argc < 2 ? stderr : stdout);
+		return argc < 2 ? 2 : 0;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("virt-mig %s\n", PACKAGE_VERSION);
+		return 0;
+	}
+	for (const struct verb *v = verbs; v->name; v++) {
+		if (strcmp(argv[1], v->name) != 0)
+			continue;
+		if (v->run(argc - 1, argv + 1, &e) == 0)
+			return 0;
+		fprintf(stderr, "virt-mig %s: %s\n", v->name, e.text);
+		return err_exit_status(&e);
+	}
+	fprintf(stderr, "virt-mig: there is no verb '%s'\n", argv[1]);
+	return 2;
+}
