@@ -2,4 +2,5 @@
 # classify: one page in, its class out.
 noinst_LIBRARIES += %D%/libclassify.a
 %C%_libclassify_a_SOURCES = \
+	%D%/fill.c %D%/fill.h \
 	$(NULL)

@@ -24,5 +24,10 @@ check_PROGRAMS += %D%/test-codec
 %C%_test_codec_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-codec
 
+check_PROGRAMS += %D%/test-fill
+%C%_test_fill_SOURCES = %D%/test-fill.c %D%/test.h
+%C%_test_fill_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-fill
+
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/layers.sh
