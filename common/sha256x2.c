@@ -35,6 +35,13 @@ struct lane {
 	__m128i w[4]; /* the last sixteen words of the message schedule */
 };
 
+/* Sixteen bytes from any address. */
+INLINE __m128i
+load(const void *at)
+{
+	return _mm_loadu_si128(at);
+}
+
 INLINE __m128i
 swap_words(__m128i x)
 {
@@ -45,7 +52,7 @@ swap_words(__m128i x)
 INLINE void
 four_rounds(struct lane *l, __m128i w, unsigned i)
 {
-	__m128i k = _mm_add_epi32(w, _mm_loadu_si128((const __m128i *)&K[i]));
+	__m128i k = _mm_add_epi32(w, load(&K[i]));
 
 	l->cdgh = _mm_sha256rnds2_epu32(l->cdgh, l->abef, k);
 	l->abef = _mm_sha256rnds2_epu32(l->abef, l->cdgh,
@@ -71,10 +78,8 @@ compress(struct lane *a, struct lane *b, const uint8_t *pa, const uint8_t *pb)
 
 #pragma GCC unroll 4
 	for (unsigned i = 0; i < 4; i++) {
-		a->w[i] = swap_words(
-			_mm_loadu_si128((const __m128i *)(pa + 16 * i)));
-		b->w[i] = swap_words(
-			_mm_loadu_si128((const __m128i *)(pb + 16 * i)));
+		a->w[i] = swap_words(load(pa + 16 * i));
+		b->w[i] = swap_words(load(pb + 16 * i));
 		four_rounds(a, a->w[i], 4 * i);
 		four_rounds(b, b->w[i], 4 * i);
 	}
