@@ -28,6 +28,15 @@ check_PROGRAMS += %D%/test-fill
 %C%_test_fill_SOURCES = %D%/test-fill.c %D%/test.h
 %C%_test_fill_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-fill
+check_PROGRAMS += %D%/test-plan
+%C%_test_plan_SOURCES = %D%/test-plan.c %D%/test.h
+%C%_test_plan_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-plan
+
+check_PROGRAMS += %D%/test-frame
+%C%_test_frame_SOURCES = %D%/test-frame.c %D%/test.h
+%C%_test_frame_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-frame
 
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/layers.sh

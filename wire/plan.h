@@ -61,16 +61,26 @@ struct plan_ref {
 /* A DELTA page never changes more than this; beyond, DATA is smaller. */
 #define PLAN_DELTA_MAX 384
 
+/* The longest stream of a frame, unpacked. */
+#define PLAN_STREAM_MAX (8u << 20)
+
 /* Runs of references are told by how they continue.  In a base that is laid
  * out like the guest (history, kept memory) the next page is as far from its
  * own number as the last was; in a disk image it is the block after the last.
  */
 struct plan_cursor {
 	uint64_t left;  /* reader: references left in the run */
-	uint64_t run;   /* writer: references in the run so far */
 	int64_t offset; /* of the last reference from its own page number */
 	uint64_t next;  /* after the last reference */
 	uint8_t base;
+};
+
+/* Differences seen in this frame, the latest first. */
+#define PLAN_MOVES_KNOWN 64
+
+struct plan_moves {
+	uint64_t by[PLAN_MOVES_KNOWN];
+	unsigned n;
 };
 
 #define PLAN_USES 3 /* REF, MOVE, DELTA: each has a cursor of its own */
@@ -78,25 +88,26 @@ struct plan_cursor {
 struct plan_writer {
 	struct buf streams[STREAM__MAX];
 	uint32_t guest_like; /* bit b: base b is laid out like the guest */
-	enum plan_code code; /* of the open run */
+	enum plan_code code; /* of the open run of codes */
 	uint64_t run;
 	struct plan_cursor cursors[PLAN_USES];
-	/* Start and jump of each cursor's open run: runs interleave in the
-	 * order in which they begin, so the length is patched in at the end.
+	/* Runs interleave; their lengths are written in the order in which
+	 * they begin, once all are known.
 	 */
-	struct plan_pending {
-		uint64_t len;
-	} * pending;
-	size_t npending, pending_cap;
-	size_t open[PLAN_USES]; /* index in pending of each open run, +1 */
-	uint64_t moves[64];     /* differences seen in this frame */
-	unsigned nmoves;
-	uint64_t copy_page; /* source page of the last copy */
-	uint8_t copy_base;
+	struct plan_run *runs;
+	size_t nruns, runs_cap;
+	size_t open[PLAN_USES]; /* each use's open run: its place in runs + 1 */
+	struct plan_moves moves;
+	struct plan_ref copied; /* source of the last copy */
 };
 
-int plan_writer_init(struct plan_writer *w, uint32_t guest_like, struct err *e)
-	__attribute__((nonnull, warn_unused_result));
+struct plan_run {
+	uint64_t len;
+	bool base_changed;
+};
+
+void plan_writer_init(struct plan_writer *w, uint32_t guest_like)
+	__attribute__((nonnull));
 void plan_writer_fini(struct plan_writer *w) __attribute__((nonnull));
 /* Begins a new frame; keeps the memory. */
 void plan_writer_reset(struct plan_writer *w) __attribute__((nonnull));
@@ -109,19 +120,28 @@ int plan_put_fill(struct plan_writer *w, uint64_t value, struct err *e)
 /* The next page, number 'own', equals 'ref'. */
 int plan_put_ref(struct plan_writer *w, uint64_t own, struct plan_ref ref,
 		 struct err *e) __attribute__((nonnull, warn_unused_result));
-/* ... with its pointer words moved by moves[0..n-1]; slots[i] says which for
- * the i-th of nslots pointer words (ignored when n is 1).
- */
+
+/* By how much the pointer words of a page differ from another page's. */
+struct plan_move {
+	uint64_t by[PLAN_MOVES_MAX]; /* n distinct differences, 0 among them */
+	unsigned n;
+	unsigned nslots;           /* pointer words */
+	uint8_t slots[PAGE_WORDS]; /* which difference each pointer word has */
+};
+
 int plan_put_move(struct plan_writer *w, uint64_t own, struct plan_ref ref,
-		  const uint64_t *moves, unsigned n, const uint8_t *slots,
-		  unsigned nslots, struct err *e)
+		  const struct plan_move *m, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
-/* ... with the words set in mask (bit w%64 of mask[w/64]) replaced by words,
- * nwords of them.
- */
+
+/* Which words of a page changed, and to what. */
+struct plan_delta {
+	uint64_t mask[PAGE_WORDS / 64]; /* word w: bit w % 64 of w / 64 */
+	uint64_t words[PAGE_WORDS];
+	unsigned nwords;
+};
+
 int plan_put_delta(struct plan_writer *w, uint64_t own, struct plan_ref ref,
-		   const uint64_t mask[PAGE_WORDS / 64], const uint64_t *words,
-		   unsigned nwords, struct err *e)
+		   const struct plan_delta *d, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 
 /* A part of a DATA page that stands in an earlier page. */
@@ -151,10 +171,8 @@ struct plan_reader {
 	enum plan_code code;
 	uint64_t left; /* in the run of codes */
 	struct plan_cursor cursors[PLAN_USES];
-	uint64_t moves[64];
-	unsigned nmoves;
-	uint64_t copy_page;
-	uint8_t copy_base;
+	struct plan_moves moves;
+	struct plan_ref copied;
 };
 
 /* The streams stay the caller's.  References to bases >= nbases are errors.
@@ -179,7 +197,7 @@ int plan_get_fill(struct plan_reader *r, uint64_t *value, struct err *e)
 int plan_get_ref(struct plan_reader *r, enum plan_code use, uint64_t own,
 		 struct plan_ref *ref, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
-int plan_get_moves(struct plan_reader *r, uint64_t moves[PLAN_MOVES_MAX],
+int plan_get_moves(struct plan_reader *r, uint64_t by[PLAN_MOVES_MAX],
 		   unsigned *n, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 /* One slot for each of n pointer words; each is < nmoves. */

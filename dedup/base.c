@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "dedup/base.h"
+
+const uint8_t *
+base_page(const struct base *b, uint64_t n, uint8_t scratch[4096],
+	  struct err *e)
+{
+	const uint8_t *page;
+
+	if (b->kind == BASE_MEMORY)
+		return memory_page(b->memory, n);
+	page = image_block(b->image, n);
+	if (page)
+		return page;
+	return image_read(b->image, n, 1, scratch, e) < 0 ? NULL : scratch;
+}
+
+const struct fingerprint *
+base_fingerprint(const struct base *b, uint64_t n)
+{
+	if (b->fps)
+		return &b->fps[n];
+	return b->index ? index_fingerprint(b->index, n) : NULL;
+}
+
+uint32_t
+base_guest_like(const struct base *bases, size_t n)
+{
+	uint32_t mask = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (bases[i].kind != BASE_IMAGE)
+			mask |= 1u << i;
+	return mask;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef MIG_BASE_H
+#define MIG_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "dedup/image.h"
+#include "dedup/index.h"
+#include "memory/memory.h"
+
+/* Pages that both ends hold and that references may name, by number. */
+enum base_kind {
+	BASE_HISTORY, /* pages of this session, already rebuilt */
+	BASE_IMAGE,   /* a generation of a disk image */
+	BASE_MEMORY,  /* memory of this VM kept from an earlier visit */
+};
+
+#define BASE_REGION_PAGES 1024 /* what is agreed upon at a time: 4 MiB */
+
+struct base {
+	enum base_kind kind;
+	uint64_t npages;
+	struct image *image;	      /* BASE_IMAGE */
+	const struct index *index;    /* BASE_IMAGE, where it is searched */
+	const struct memory *memory;  /* BASE_MEMORY */
+	const uint8_t *regions;	      /* bit r: region r is shared; NULL: all */
+	const struct fingerprint *fps; /* of each page; NULL: not known */
+};
+
+static inline bool
+base_shares(const struct base *b, uint64_t n)
+{
+	uint64_t r = n / BASE_REGION_PAGES;
+
+	return n < b->npages && (!b->regions || (b->regions[r / 8] >> r % 8 & 1));
+}
+
+/* The 4096 bytes of page n < npages of an image or memory: inside a mapping
+ * or, where there is none, read into scratch.  NULL with *e filled when it
+ * cannot be read.  One thread at a time for images that are not mapped.
+ */
+const uint8_t *base_page(const struct base *b, uint64_t n,
+			 uint8_t scratch[4096], struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+
+/* The fingerprint of page n where it is at hand, else NULL. */
+const struct fingerprint *base_fingerprint(const struct base *b, uint64_t n)
+	__attribute__((nonnull));
+
+/* Bit i is set where bases[i] is laid out like the guest. */
+uint32_t base_guest_like(const struct base *bases, size_t n)
+	__attribute__((nonnull));
+
+#endif
