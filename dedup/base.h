@@ -23,10 +23,10 @@ enum base_kind {
 struct base {
 	enum base_kind kind;
 	uint64_t npages;
-	struct image *image;	      /* BASE_IMAGE */
-	const struct index *index;    /* BASE_IMAGE, where it is searched */
-	const struct memory *memory;  /* BASE_MEMORY */
-	const uint8_t *regions;	      /* bit r: region r is shared; NULL: all */
+	struct image *image;         /* BASE_IMAGE */
+	const struct index *index;   /* BASE_IMAGE, where it is searched */
+	const struct memory *memory; /* BASE_MEMORY */
+	const uint8_t *regions;      /* bit r: region r is shared; NULL: all */
 	const struct fingerprint *fps; /* of each page; NULL: not known */
 };
 
@@ -35,7 +35,8 @@ base_shares(const struct base *b, uint64_t n)
 {
 	uint64_t r = n / BASE_REGION_PAGES;
 
-	return n < b->npages && (!b->regions || (b->regions[r / 8] >> r % 8 & 1));
+	return n < b->npages &&
+	       (!b->regions || (b->regions[r / 8] >> r % 8 & 1));
 }
 
 /* The 4096 bytes of page n < npages of an image or memory: inside a mapping

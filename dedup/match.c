@@ -20,8 +20,8 @@ match_init(struct match *m, size_t most,
 {
 	*m = (struct match){ .page = page, .arg = arg, .bits = 16 };
 	/* Positions are 32 bits: 8 Mi pages, 32 GiB of unmatched memory. */
-	m->most = most < UINT32_MAX / PAGE_WORDS ? most
-						 : UINT32_MAX / PAGE_WORDS;
+	m->most =
+		most < UINT32_MAX / PAGE_WORDS ? most : UINT32_MAX / PAGE_WORDS;
 	while (m->bits < 26 && (1ull << m->bits) < m->most * 16)
 		m->bits++;
 	m->slots = calloc(1ull << m->bits, sizeof(*m->slots));
@@ -122,10 +122,10 @@ match_page(struct match *m, const uint8_t *page, struct plan_ref ref,
 		 */
 		if (w < floor || found == 0 || found > at)
 			continue;
-		c = match_extend(page, w, floor,
-				 m->page(m->arg,
-					 m->pages[(found - 1) / PAGE_WORDS]),
-				 (found - 1) % PAGE_WORDS);
+		c = match_extend(
+			page, w, floor,
+			m->page(m->arg, m->pages[(found - 1) / PAGE_WORDS]),
+			(found - 1) % PAGE_WORDS);
 		if (c.len < PLAN_COPY_MIN)
 			continue;
 		c.ref = m->pages[(found - 1) / PAGE_WORDS];

@@ -20,8 +20,7 @@ normal_is_pointer(uint64_t w)
 {
 	uint64_t high = w >> 40;
 
-	return high == 0x55 || high == 0x56 || high == 0x7f ||
-	       w >> 56 == 0xff;
+	return high == 0x55 || high == 0x56 || high == 0x7f || w >> 56 == 0xff;
 }
 
 /* A hash of the page with each pointer reduced to its offset in its page.

@@ -11,7 +11,7 @@
 static struct frame
 sample(const uint8_t *bytes)
 {
-	struct frame f = { .first_page = 70000, .npages = 300, .nbytes = 9 };
+	struct frame f = { .first_page = 70000, .first_byte = 5, .npages = 300, .nbytes = 9 };
 
 	memset(f.digest.b, 0x5a, DIGEST_BYTES);
 	f.streams[STREAM_PLAN] = (struct frame_stream){ bytes, 40, 20, 3 };
@@ -34,6 +34,7 @@ a_frame_comes_back(void **state)
 	assert_true(b.len <= frame_bound(&f));
 	assert_ok(frame_get(span_of(b.data, b.len), &g, &e), &e);
 	assert_int_equal(g.first_page, 70000);
+	assert_int_equal(g.first_byte, 5);
 	assert_int_equal(g.npages, 300);
 	assert_int_equal(g.nbytes, 9);
 	assert_memory_equal(g.digest.b, f.digest.b, DIGEST_BYTES);

@@ -7,11 +7,11 @@
 #include "common/page.h"
 #include "wire/frame.h"
 
-/* A frame begins with: first page, pages, opaque bytes (varints), digest,
- * which streams follow (u16).  Then codec (u8), length unpacked and length
+/* A frame begins with: first page, first opaque byte, pages, opaque bytes
+ * (varints), digest, which streams follow (u16).  Then codec (u8), length unpacked and length
  * coded (varints) of each stream, then the coded bytes of each.
  */
-#define FRAME_HEAD_MAX   (3 * 10 + DIGEST_BYTES + 2)
+#define FRAME_HEAD_MAX   (4 * 10 + DIGEST_BYTES + 2)
 #define FRAME_STREAM_TOP (1 + 5 + 5)
 
 size_t
@@ -71,6 +71,7 @@ frame_put(struct buf *out, const struct frame *f, struct err *e)
 		if (f->streams[i].raw_len > 0)
 			present |= (uint16_t)(1u << i);
 	if (buf_put_varint(out, f->first_page, e) < 0 ||
+	    buf_put_varint(out, f->first_byte, e) < 0 ||
 	    buf_put_varint(out, f->npages, e) < 0 ||
 	    buf_put_varint(out, f->nbytes, e) < 0 ||
 	    buf_put(out, f->digest.b, DIGEST_BYTES, e) < 0 ||
@@ -95,13 +96,15 @@ frame_get_head(struct span *in, struct frame *f, uint16_t *present,
 	uint64_t npages, nbytes;
 
 	if (span_get_varint(in, &f->first_page, e) < 0 ||
+	    span_get_varint(in, &f->first_byte, e) < 0 ||
 	    span_get_varint(in, &npages, e) < 0 ||
 	    span_get_varint(in, &nbytes, e) < 0 ||
 	    span_get(in, f->digest.b, DIGEST_BYTES, e) < 0 ||
 	    span_get_u16(in, present, e) < 0)
 		return -1;
 	if (npages > FRAME_PAGES_MAX || nbytes > FRAME_BYTES_MAX ||
-	    f->first_page > UINT64_MAX / PAGE_BYTES - npages)
+	    f->first_page > UINT64_MAX / PAGE_BYTES - npages ||
+	    f->first_byte > UINT64_MAX - nbytes)
 		return err_set(e, ERR_PROTOCOL,
 			       "frame of %llu pages, %llu bytes at page %llu",
 			       (unsigned long long)npages,

@@ -27,6 +27,7 @@ struct frame_stream {
 
 struct frame {
 	uint64_t first_page;
+	uint64_t first_byte; /* opaque bytes are numbered like pages are */
 	uint32_t npages, nbytes;
 	struct digest digest;
 	struct frame_stream streams[STREAM__MAX];

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <string.h>
+
+#include "common/mem.h"
+#include "sender/effort.h"
+
+#define MIB (1u << 20)
+
+static const struct effort efforts[] = {
+	{ "raw",
+	  "references only, nothing compressed",
+	  { CODEC_RAW, 0 },
+	  { CODEC_RAW, 0 },
+	  false,
+	  MIB },
+	{ "lz4",
+	  "for 10 Gb/s",
+	  { CODEC_LZ4, 0 },
+	  { CODEC_LZ4, 0 },
+	  false,
+	  MIB },
+	{ "fast",
+	  "for 1 Gb/s and more",
+	  { CODEC_ZSTD, 1 },
+	  { CODEC_ZSTD, 1 },
+	  false,
+	  MIB },
+	{ "middle",
+	  "for some 100 Mb/s",
+	  { CODEC_ZSTD, 3 },
+	  { CODEC_ZSTD, 3 },
+	  true,
+	  2 * MIB },
+	{ "strong",
+	  "for 100 Mb/s and less",
+	  { CODEC_LZMA, 1 },
+	  { CODEC_ZSTD, 9 },
+	  true,
+	  4 * MIB },
+	{ "max",
+	  "for a few Mb/s",
+	  { CODEC_LZMA, 6 },
+	  { CODEC_ZSTD, 19 },
+	  true,
+	  4 * MIB },
+};
+
+const struct effort *
+effort_all(size_t *n)
+{
+	*n = ARRAY_LEN(efforts);
+	return efforts;
+}
+
+const struct effort *
+effort_by_name(const char *name, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(efforts); i++)
+		if (strcmp(efforts[i].name, name) == 0)
+			return &efforts[i];
+	(void)err_set(e, ERR_USAGE, "no effort is called '%s'", name);
+	return NULL;
+}

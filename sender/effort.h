@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef MIG_EFFORT_H
+#define MIG_EFFORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codec/codec.h"
+#include "common/err.h"
+
+/* How hard to try: the tiers, from the fastest to the smallest. */
+struct effort {
+	const char *name;
+	const char *what;         /* for --help */
+	struct codec_choice data; /* for words of pages */
+	struct codec_choice side; /* for everything that says where */
+	bool match;               /* look for long matches in earlier pages */
+	uint32_t block_bytes;     /* words of pages in one frame, about */
+};
+
+/* All tiers; *n is how many. */
+const struct effort *effort_all(size_t *n) __attribute__((nonnull));
+/* The tier of that name, or NULL with ERR_USAGE. */
+const struct effort *effort_by_name(const char *name, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+
+#endif

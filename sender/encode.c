@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/codec.h"
+#include "common/clock.h"
+#include "common/mem.h"
+#include "memory/memory.h"
+#include "sender/encode.h"
+
+/* Shorter streams are not worth a codec's header. */
+#define ENCODE_SMALL 48
+
+struct encoder {
+	const struct memory *memory;
+	struct planner *planner;
+	uint32_t guest_like;
+	unsigned nworkers;
+	struct codec_set **codecs; /* one for each worker */
+};
+
+void
+encoder_free(struct encoder *enc)
+{
+	if (!enc)
+		return;
+	for (unsigned i = 0; enc->codecs && i < enc->nworkers; i++)
+		codec_set_free(enc->codecs[i]);
+	free(enc->codecs);
+	planner_free(enc->planner);
+	free(enc);
+}
+
+struct encoder *
+encoder_new(const struct planner_config *c, unsigned nworkers, struct err *e)
+{
+	struct encoder *enc = calloc(1, sizeof(*enc));
+
+	if (!enc) {
+		(void)err_sys(e, "encoder");
+		return NULL;
+	}
+	enc->memory = c->memory;
+	enc->guest_like = base_guest_like(c->bases, c->nbases);
+	enc->nworkers = nworkers;
+	enc->planner = planner_new(c, e);
+	enc->codecs = calloc(nworkers, sizeof(struct codec_set *));
+	for (unsigned i = 0; enc->codecs && i < nworkers; i++)
+		enc->codecs[i] = codec_set_new(e);
+	if (enc->planner && enc->codecs && enc->codecs[nworkers - 1])
+		return enc;
+	encoder_free(enc);
+	return NULL;
+}
+
+struct encoding *
+encoding_new(struct encoder *enc, struct err *e)
+{
+	struct encoding *x = calloc(1, sizeof(*x));
+
+	if (!x) {
+		(void)err_sys(e, "encoding");
+		return NULL;
+	}
+	x->encoder = enc;
+	plan_writer_init(&x->writer, enc->guest_like);
+	return x;
+}
+
+void
+encoding_free(struct encoding *x)
+{
+	if (!x)
+		return;
+	plan_writer_fini(&x->writer);
+	free(x->coded);
+	free(x);
+}
+
+static void
+encode_plan(struct pool_job *job, unsigned worker)
+{
+	struct encoding *x = (struct encoding *)job;
+	struct planner_limits limits = { x->effort->match,
+					 x->effort->block_bytes };
+	uint64_t t = clock_cpu_ns();
+	int ret;
+
+	(void)worker;
+	if (x->plain)
+		ret = planner_frame_plain(x->encoder->planner, &x->range,
+					  &x->writer, &x->planned, &x->err);
+	else
+		ret = planner_frame(x->encoder->planner, &limits, &x->writer,
+				    &x->planned, &x->err);
+	x->failed = ret < 0;
+	x->match_ns = x->planned.match_cpu_ns;
+	x->plan_ns = clock_cpu_ns() - t - x->match_ns;
+}
+
+static bool
+encode_is_filled(uint8_t code)
+{
+	return code == PLAN_ZERO || code == PLAN_FILL || code == PLAN_FREE;
+}
+
+/* Hashes, some pages at a time, those whose fingerprint is not known. */
+static int
+encode_fingerprints(struct encoding *x, struct err *e)
+{
+	struct planned *pl = &x->planned;
+	const uint8_t *pages[64];
+	struct fingerprint fps[64];
+	uint32_t where[64];
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < pl->npages; i++) {
+		if (!encode_is_filled(pl->codes[i]) && !pl->known[i]) {
+			pages[n] = memory_page(x->encoder->memory,
+					       pl->start.page + i);
+			where[n++] = i;
+		}
+		if (n < ARRAY_LEN(pages) && i + 1 < pl->npages)
+			continue;
+		if (fingerprint_pages(pages, n, fps, e) < 0)
+			return -1;
+		while (n > 0) {
+			n--;
+			pl->fps[where[n]] = fps[n];
+		}
+	}
+	return 0;
+}
+
+static int
+encode_digest_items(struct encoding *x, struct frame_digest *d, struct err *e)
+{
+	const struct planned *pl = &x->planned;
+	unsigned run = 0;
+
+	for (uint32_t i = 0; i <= pl->npages; i++) {
+		for (; run < pl->nruns && pl->bytes[run].before == i; run++)
+			if (frame_digest_bytes(d, pl->bytes[run].at,
+					       pl->bytes[run].n, e) < 0)
+				return -1;
+		if (i == pl->npages)
+			break;
+		if (encode_is_filled(pl->codes[i])) {
+			if (frame_digest_fill(d, pl->fills[i], e) < 0)
+				return -1;
+		} else if (frame_digest_page(d, &pl->fps[i], e) < 0) {
+			return -1;
+		}
+	}
+	return frame_digest_final(d, &x->frame.digest, e);
+}
+
+static int
+encode_digest(struct encoding *x, struct err *e)
+{
+	struct frame_digest d;
+	int ret;
+
+	if (encode_fingerprints(x, e) < 0 || frame_digest_init(&d, e) < 0)
+		return -1;
+	ret = encode_digest_items(x, &d, e);
+	frame_digest_fini(&d);
+	return ret;
+}
+
+static int
+encode_room(struct encoding *x, struct err *e)
+{
+	size_t need = 0;
+
+	for (unsigned i = 0; i < STREAM__MAX; i++)
+		need += codec_bound(x->writer.streams[i].len);
+	if (need <= x->coded_cap)
+		return 0;
+	free(x->coded);
+	x->coded_cap = need + need / 4;
+	x->coded = malloc(x->coded_cap);
+	if (x->coded)
+		return 0;
+	x->coded_cap = 0;
+	return err_sys(e, "frame of %zu bytes", need);
+}
+
+static struct codec_choice
+encode_choice(const struct effort *effort, unsigned stream, size_t len)
+{
+	if (stream == STREAM_DATA || stream == STREAM_WORD)
+		return effort->data;
+	if (len < ENCODE_SMALL)
+		return (struct codec_choice){ CODEC_RAW, 0 };
+	return effort->side;
+}
+
+static int
+encode_streams(struct encoding *x, struct codec_set *codecs, struct err *e)
+{
+	uint8_t *at;
+
+	static_assert(PLAN_STREAM_MAX <= CODEC_BLOCK_MAX, "one block each");
+	if (encode_room(x, e) < 0)
+		return -1;
+	at = x->coded;
+	for (unsigned i = 0; i < STREAM__MAX; i++) {
+		const struct buf *raw = &x->writer.streams[i];
+		struct frame_stream *s = &x->frame.streams[i];
+		enum codec_id used;
+		size_t len;
+
+		*s = (struct frame_stream){ .coded = at };
+		if (raw->len == 0)
+			continue;
+		if (codec_encode(codecs, encode_choice(x->effort, i, raw->len),
+				 raw->data, raw->len, at, &len, &used, e) < 0)
+			return -1;
+		s->codec = (uint8_t)used;
+		s->raw_len = (uint32_t)raw->len;
+		s->coded_len = (uint32_t)len;
+		at += len;
+	}
+	return 0;
+}
+
+static void
+encode_finish(struct pool_job *job, unsigned worker)
+{
+	struct encoding *x = (struct encoding *)job;
+	const struct planned *pl = &x->planned;
+	uint64_t t0 = clock_cpu_ns(), t1;
+
+	if (x->failed)
+		return;
+	x->frame.first_page = pl->start.page;
+	x->frame.first_byte = pl->start.byte;
+	x->frame.npages = pl->npages;
+	x->frame.nbytes = pl->nbytes;
+	x->failed = encode_digest(x, &x->err) < 0;
+	t1 = clock_cpu_ns();
+	x->failed = x->failed ||
+		    encode_streams(x, x->encoder->codecs[worker], &x->err) < 0;
+	x->digest_ns = t1 - t0;
+	x->codec_ns = clock_cpu_ns() - t1;
+}
+
+void
+encoding_begin(struct encoding *x, const struct effort *effort)
+{
+	x->job.early = NULL;
+	x->job.turn = encode_plan;
+	x->job.late = encode_finish;
+	x->effort = effort;
+	x->plain = false;
+	x->failed = false;
+}
+
+void
+encoding_begin_again(struct encoding *x, const struct effort *effort,
+		     const struct planner_range *range)
+{
+	encoding_begin(x, effort);
+	x->plain = true;
+	x->range = *range;
+}
+
+bool
+encoding_is_end(const struct encoding *x)
+{
+	return x->planned.npages == 0 && x->planned.nbytes == 0;
+}
+
+struct planner_range
+encoding_range(const struct encoding *x)
+{
+	return (struct planner_range){ x->planned.start, x->planned.npages,
+				       x->planned.nbytes };
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef MIG_ENCODE_H
+#define MIG_ENCODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/pool.h"
+#include "sender/effort.h"
+#include "sender/planner.h"
+#include "wire/frame.h"
+
+/* Memory to frames, as jobs for a pool: planning is the job's turn, digest
+ * and codecs its late step.
+ *
+ *	encoding_begin() .. pool_submit() .. pool_take(): .frame is ready
+ *
+ * An encoder outlives its encodings; an encoding is used again and again.
+ */
+struct encoder;
+
+struct encoder *encoder_new(const struct planner_config *c, unsigned nworkers,
+			    struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+void encoder_free(struct encoder *enc);
+
+struct encoding {
+	struct pool_job job; /* first: a pool_job of ours is an encoding */
+	struct encoder *encoder;
+	const struct effort *effort;
+	bool plain;                 /* sending a range again */
+	struct planner_range range; /* of it; what is left afterwards */
+	struct plan_writer writer;
+	struct planned planned;
+	struct frame frame; /* points into coded */
+	uint8_t *coded;
+	size_t coded_cap;
+	bool failed; /* then err says why, and there is no frame */
+	struct err err;
+	/* CPU time of each stage; matching is part of no other. */
+	uint64_t plan_ns, match_ns, digest_ns, codec_ns;
+};
+
+struct encoding *encoding_new(struct encoder *enc, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+void encoding_free(struct encoding *x);
+
+/* Makes the next frame of the memory. */
+void encoding_begin(struct encoding *x, const struct effort *effort)
+	__attribute__((nonnull));
+/* Makes the next frame of a range that must be sent again, without
+ * references; x->range then says what is left of it.
+ */
+void encoding_begin_again(struct encoding *x, const struct effort *effort,
+			  const struct planner_range *range)
+	__attribute__((nonnull));
+/* Nothing was left to plan: this frame is empty and need not be sent. */
+bool encoding_is_end(const struct encoding *x) __attribute__((nonnull));
+/* What to hand to encoding_begin_again() should this frame be refused. */
+struct planner_range encoding_range(const struct encoding *x)
+	__attribute__((nonnull));
+
+#endif

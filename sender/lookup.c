@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <string.h>
+
+#include "classify/fill.h"
+#include "common/page.h"
+#include "dedup/normal.h"
+#include "sender/lookup.h"
+
+/* Enters every page of the kept memory: 0.1 s per GiB, once. */
+static int
+lookup_load_kept(struct lookup *l, struct err *e)
+{
+	const struct base *b = &l->bases[l->kept];
+
+	if (table_init(&l->held, b->npages, e) < 0 ||
+	    table_init(&l->held_normal, b->npages, e) < 0)
+		return -1;
+	for (uint64_t n = 0; n < b->npages; n++) {
+		const uint8_t *page = memory_page(b->memory, n);
+		uint64_t value, hash;
+
+		if (!base_shares(b, n) || fill_find(page, &value))
+			continue;
+		table_add(&l->held, digest_hint(page, PAGE_BYTES), (uint32_t)n);
+		if (normal_hash(page, &hash) > 0)
+			table_add(&l->held_normal, hash, (uint32_t)n);
+	}
+	return 0;
+}
+
+int
+lookup_init(struct lookup *l, const struct memory *memory,
+	    const struct base *bases, size_t nbases, struct err *e)
+{
+	memset(l, 0, sizeof(*l));
+	l->memory = memory;
+	l->bases = bases;
+	l->nbases = nbases;
+	if (memory->npages >= UINT32_MAX)
+		return err_set(e, ERR_LIMIT, "memory of more than 16 TiB");
+	if (table_init(&l->sent, memory->npages, e) < 0 ||
+	    table_init(&l->sent_normal, memory->npages, e) < 0) {
+		lookup_fini(l);
+		return -1;
+	}
+	for (size_t i = 1; i < nbases; i++)
+		if (bases[i].kind == BASE_MEMORY)
+			l->kept = i;
+	if (l->kept && lookup_load_kept(l, e) < 0) {
+		lookup_fini(l);
+		return -1;
+	}
+	return 0;
+}
+
+void
+lookup_fini(struct lookup *l)
+{
+	table_fini(&l->sent);
+	table_fini(&l->sent_normal);
+	table_fini(&l->held);
+	table_fini(&l->held_normal);
+}
+
+const uint8_t *
+lookup_bytes(const struct lookup *l, struct plan_ref ref)
+{
+	return memory_page(ref.base == PLAN_BASE_HISTORY
+				   ? l->memory
+				   : l->bases[ref.base].memory,
+			   ref.page);
+}
+
+const uint8_t *
+lookup_same_address(const struct lookup *l, uint64_t n, struct plan_ref *ref)
+{
+	const struct base *b = &l->bases[l->kept];
+	const struct memory_segment *s;
+
+	if (!l->kept)
+		return NULL;
+	s = memory_segment_of(l->memory, n);
+	ref->base = (uint8_t)l->kept;
+	if (!memory_page_at(b->memory,
+			    s->gpa + (n - s->first_page) * PAGE_BYTES,
+			    &ref->page) ||
+	    !base_shares(b, ref->page))
+		return NULL;
+	return memory_page(b->memory, ref->page);
+}
+
+/* Whether block n of an image holds the page, now. */
+static bool
+lookup_block_is(const struct base *b, uint64_t n, const uint8_t *page)
+{
+	const uint8_t *block;
+	const struct fingerprint *want;
+	struct fingerprint have;
+	struct err e;
+
+	if (!base_shares(b, n))
+		return false;
+	block = image_block(b->image, n);
+	if (block)
+		return memcmp(block, page, PAGE_BYTES) == 0;
+	want = base_fingerprint(b, n);
+	return want && fingerprint_pages(&page, 1, &have, &e) == 0 &&
+	       memcmp(want->b, have.b, FINGERPRINT_BYTES) == 0;
+}
+
+static bool
+lookup_images(struct lookup *l, const uint8_t *page, uint64_t hint,
+	      struct plan_ref *ref)
+{
+	uint32_t blocks[INDEX_CANDIDATES];
+
+	for (size_t i = 1; i < l->nbases; i++) {
+		const struct base *b = &l->bases[i];
+		size_t n;
+
+		if (b->kind != BASE_IMAGE || !b->index)
+			continue;
+		n = index_find(b->index, hint, blocks);
+		for (size_t k = 0; k < n; k++)
+			if (lookup_block_is(b, blocks[k], page)) {
+				*ref = (struct plan_ref){ (uint8_t)i,
+							  blocks[k] };
+				return true;
+			}
+	}
+	return false;
+}
+
+static bool
+lookup_table(const struct lookup *l, const struct table *t, uint8_t base,
+	     uint64_t hint, struct plan_ref *ref)
+{
+	uint32_t n;
+
+	(void)l;
+	if (!t->entries || !table_find(t, hint, &n))
+		return false;
+	*ref = (struct plan_ref){ base, n };
+	return true;
+}
+
+static bool
+lookup_is(const struct lookup *l, struct plan_ref ref, const uint8_t *page)
+{
+	return memcmp(lookup_bytes(l, ref), page, PAGE_BYTES) == 0;
+}
+
+/* Memory read from a file comes in runs of blocks: the next one first. */
+static bool
+lookup_expected(struct lookup *l, const uint8_t *page, struct plan_ref *ref)
+{
+	const struct base *b = &l->bases[l->expect.base];
+
+	if (l->expect.base == PLAN_BASE_HISTORY || !image_block(b->image, 0) ||
+	    !lookup_block_is(b, l->expect.page, page))
+		return false;
+	*ref = l->expect;
+	return true;
+}
+
+bool
+lookup_equal(struct lookup *l, const uint8_t *page, uint64_t n, uint64_t *hint,
+	     struct plan_ref *ref)
+{
+	const uint8_t *same = lookup_same_address(l, n, ref);
+
+	if (same && memcmp(same, page, PAGE_BYTES) == 0)
+		return true;
+	if (lookup_expected(l, page, ref)) {
+		l->expect.page++;
+		return true;
+	}
+	*hint = digest_hint(page, PAGE_BYTES);
+	if (lookup_images(l, page, *hint, ref)) {
+		l->expect = (struct plan_ref){ ref->base, ref->page + 1 };
+		return true;
+	}
+	if (lookup_table(l, &l->held, (uint8_t)l->kept, *hint, ref) &&
+	    lookup_is(l, *ref, page))
+		return true;
+	return lookup_table(l, &l->sent, PLAN_BASE_HISTORY, *hint, ref) &&
+	       lookup_is(l, *ref, page);
+}
+
+bool
+lookup_moved(const struct lookup *l, const uint8_t *page, uint64_t normal,
+	     struct plan_ref *ref, struct plan_move *m)
+{
+	if (lookup_table(l, &l->sent_normal, PLAN_BASE_HISTORY, normal, ref) &&
+	    normal_diff(page, lookup_bytes(l, *ref), m))
+		return true;
+	return lookup_table(l, &l->held_normal, (uint8_t)l->kept, normal,
+			    ref) &&
+	       normal_diff(page, lookup_bytes(l, *ref), m);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef MIG_LOOKUP_H
+#define MIG_LOOKUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "dedup/base.h"
+#include "dedup/table.h"
+#include "wire/plan.h"
+
+/* Finds pages of the bases that are equal to a page, or equal but for moved
+ * pointers.  Whatever it returns was compared byte by byte (or, for an image
+ * that is not mapped, by fingerprint).  One thread at a time.
+ */
+struct lookup {
+	const struct memory *memory;
+	const struct base *bases;
+	size_t nbases;
+	size_t kept; /* the BASE_MEMORY base; 0: there is none */
+	struct table sent, sent_normal; /* of the history */
+	struct table held, held_normal; /* of the kept memory */
+	struct plan_ref expect; /* the block after the last image reference */
+};
+
+int lookup_init(struct lookup *l, const struct memory *memory,
+		const struct base *bases, size_t nbases, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+void lookup_fini(struct lookup *l) __attribute__((nonnull));
+
+/* The page of the kept memory at the guest-physical address of page n of the
+ * memory; NULL if there is none.
+ */
+const uint8_t *lookup_same_address(const struct lookup *l, uint64_t n,
+				   struct plan_ref *ref)
+	__attribute__((nonnull));
+
+/* A page equal to 'page', number n.  When there is none, *hint is the page's
+ * digest_hint().
+ */
+bool lookup_equal(struct lookup *l, const uint8_t *page, uint64_t n,
+		  uint64_t *hint, struct plan_ref *ref)
+	__attribute__((nonnull));
+
+/* A page that differs only in where its pointers point; 'normal' is the
+ * normal_hash() of this one.
+ */
+bool lookup_moved(const struct lookup *l, const uint8_t *page, uint64_t normal,
+		  struct plan_ref *ref, struct plan_move *m)
+	__attribute__((nonnull));
+
+/* The bytes of a page of the history or of the kept memory. */
+const uint8_t *lookup_bytes(const struct lookup *l, struct plan_ref ref)
+	__attribute__((nonnull));
+
+#endif
