@@ -2,4 +2,9 @@
 # memory: a guest's memory as one address space.
 noinst_LIBRARIES += %D%/libmemory.a
 %C%_libmemory_a_SOURCES = \
+	%D%/elf.c \
+	%D%/layout.c \
+	%D%/memory.c %D%/memory.h %D%/memory-impl.h \
+	%D%/raw.c \
+	%D%/region.c \
 	$(NULL)

@@ -21,8 +21,14 @@ struct memory_segment {
 	uint64_t len;        /* bytes; a multiple of 4096 when is_pages */
 	uint64_t first_page; /* number of the first page here, or of the next
 				page in the file when not is_pages */
-	uint64_t gpa;        /* guest-physical address, when is_pages */
+	uint64_t gpa;        /* guest-physical address, a multiple of 4096,
+				when is_pages */
 	bool is_pages;
+};
+
+/* Pages that follow each other both in the guest and in the file. */
+struct memory_run {
+	uint64_t gpa, npages, first_page;
 };
 
 struct memory {
@@ -31,6 +37,8 @@ struct memory {
 	struct memory_segment *segments;
 	size_t nsegments;
 	uint64_t npages;
+	struct memory_run *by_gpa; /* in order of gpa, none in two of them */
+	size_t nruns;
 };
 
 /* "GPA:OFFSET:LENGTH": where a raw file keeps what. */
@@ -39,13 +47,16 @@ struct memory_region {
 };
 
 /* Opens path and finds its format by content, never by name.  With regions
- * the file is taken as raw and laid out as they say; without, a raw file is
- * laid out as QEMU's PC does (low memory, hole below 4 GiB, the rest above).
- * A truncated or lying file is ERR_CORRUPT naming the offset.
+ * the file is taken as raw, whatever it begins with, and laid out as they
+ * say; without, a raw file is laid out as QEMU's PC does (low memory, hole
+ * below 4 GiB, the rest above).  A truncated or lying file is ERR_CORRUPT
+ * naming the offset; a format that is known but not read, or regions that do
+ * not fit the file, are ERR_USAGE.  On failure nothing stays open.
  */
 int memory_open(struct memory *m, const char *path,
 		const struct memory_region *regions, size_t nregions,
-		struct err *e) __attribute__((nonnull(1, 2, 5)));
+		struct err *e)
+	__attribute__((nonnull(1, 2, 5), warn_unused_result));
 void memory_close(struct memory *m) __attribute__((nonnull));
 
 /* Parses "GPA:OFFSET:LENGTH", each 0x..., decimal, or with K, M, G. */
@@ -60,8 +71,8 @@ const uint8_t *memory_page(const struct memory *m, uint64_t n)
 const struct memory_segment *memory_segment_of(const struct memory *m,
 					       uint64_t n)
 	__attribute__((nonnull));
-/* The number of the page at guest-physical address gpa; false if there is
- * none.
+/* The number of the page that holds guest-physical address gpa; false if
+ * there is none.  Where a file holds a page of the guest twice, one of them.
  */
 bool memory_page_at(const struct memory *m, uint64_t gpa, uint64_t *n)
 	__attribute__((nonnull));

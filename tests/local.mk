@@ -38,5 +38,22 @@ check_PROGRAMS += %D%/test-frame
 %C%_test_frame_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-frame
 
+check_PROGRAMS += %D%/test-memory
+%C%_test_memory_SOURCES = %D%/test-memory.c %D%/memory-file.h %D%/test.h
+%C%_test_memory_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-memory
+
+check_PROGRAMS += %D%/test-elf
+%C%_test_elf_SOURCES = %D%/test-elf.c %D%/make-elf.h %D%/memory-file.h \
+	%D%/test.h
+%C%_test_elf_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-elf
+
+check_PROGRAMS += %D%/show-memory
+%C%_show_memory_SOURCES = %D%/show-memory.c
+%C%_show_memory_LDADD = $(MIG_LDADD)
+TESTS += %D%/qemu-memory.sh
+EXTRA_DIST += %D%/qemu-memory.sh
+
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/layers.sh

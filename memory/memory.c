@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/page.h"
+#include "memory/memory-impl.h"
+#include "memory/memory.h"
+
+/* The formats that say what they are; everything else is raw. */
+static const struct memory_format *const formats[] = {
+	&memory_elf,
+};
+
+/* Files that hold a guest's memory in a form that is not read here.  Taken
+ * as raw they would be nonsense.
+ */
+static const struct {
+	const char *what, *magic;
+	size_t len;
+} foreign[] = {
+	{ "a QEMU migration stream", "QEVM", 4 },
+	{ "a libvirt save file", "LibvirtQemudSave", 16 },
+	{ "an incomplete libvirt save file", "LibvirtQemudPart", 16 },
+	{ "a Windows crash dump", "PAGEDU64", 8 },
+	{ "a 32-bit Windows crash dump", "PAGEDUMP", 8 },
+	{ "a kdump file", "KDUMP   ", 8 },
+	{ "a flattened kdump file", "makedumpfile", 13 },
+	{ "a LiME dump", "EMiL", 4 },
+	{ "an AVML dump", "AVML", 4 },
+	{ "a VMware state file", "\xd0\xbe\xd0\xbe", 4 },
+	{ "a VMware state file", "\xd1\xba\xd1\xba", 4 },
+	{ "a VMware state file", "\xd2\xba\xd2\xba", 4 },
+	{ "a VMware state file", "\xd2\xbe\xd2\xbe", 4 },
+	{ "a VMware state file", "\xd3\xbe\xd3\xbe", 4 },
+	{ "a VirtualBox saved state", "\x7fVirtualBox SavedState", 22 },
+	{ "a qcow2 disk image", "QFI\xfb", 4 },
+};
+
+static int
+check_foreign(const struct map *map, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(foreign); i++)
+		if (map->len >= foreign[i].len &&
+		    memcmp(map->data, foreign[i].magic, foreign[i].len) == 0)
+			return err_set(e, ERR_USAGE, "%s; not supported",
+				       foreign[i].what);
+	return 0;
+}
+
+static const struct memory_format *
+find_format(const struct map *map)
+{
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
+		if (formats[i]->is(map))
+			return formats[i];
+	return &memory_raw;
+}
+
+static int
+lay_out(struct memory *m, const struct memory_region *regions, size_t nregions,
+	struct err *e)
+{
+	const struct memory_format *format;
+
+	if (nregions > 0) {
+		m->format = memory_raw.name;
+		return memory_raw_regions(m, regions, nregions, e);
+	}
+	if (check_foreign(&m->map, e) < 0)
+		return -1;
+	format = find_format(&m->map);
+	m->format = format->name;
+	return format->lay_out(m, e);
+}
+
+int
+memory_open(struct memory *m, const char *path,
+	    const struct memory_region *regions, size_t nregions, struct err *e)
+{
+	*m = (struct memory){ .nsegments = 0 };
+	if (map_open(&m->map, path, e) < 0)
+		return -1;
+	if (lay_out(m, regions, nregions, e) < 0) {
+		memory_close(m);
+		return err_prefix(e, "%s", path);
+	}
+	return 0;
+}
+
+void
+memory_close(struct memory *m)
+{
+	map_close(&m->map);
+	free(m->segments);
+	free(m->by_gpa);
+	*m = (struct memory){ .map = m->map };
+}
+
+/* Opaque bytes carry the number of the page that follows them, so the last
+ * segment that begins at or before page n is the one that holds it.
+ */
+const struct memory_segment *
+memory_segment_of(const struct memory *m, uint64_t n)
+{
+	size_t low = 0, high = m->nsegments;
+
+	assert(n < m->npages);
+	while (high - low > 1) {
+		size_t mid = low + (high - low) / 2;
+
+		if (m->segments[mid].first_page <= n)
+			low = mid;
+		else
+			high = mid;
+	}
+	return &m->segments[low];
+}
+
+const uint8_t *
+memory_page(const struct memory *m, uint64_t n)
+{
+	const struct memory_segment *s = memory_segment_of(m, n);
+
+	return m->map.data + s->offset + (n - s->first_page) * PAGE_BYTES;
+}
+
+bool
+memory_page_at(const struct memory *m, uint64_t gpa, uint64_t *n)
+{
+	size_t low = 0, high = m->nruns;
+	uint64_t pages;
+
+	while (high - low > 1) {
+		size_t mid = low + (high - low) / 2;
+
+		if (m->by_gpa[mid].gpa <= gpa)
+			low = mid;
+		else
+			high = mid;
+	}
+	if (m->nruns == 0 || m->by_gpa[low].gpa > gpa)
+		return false;
+	pages = (gpa - m->by_gpa[low].gpa) >> PAGE_SHIFT;
+	*n = m->by_gpa[low].first_page + pages;
+	return pages < m->by_gpa[low].npages;
+}
