@@ -57,3 +57,5 @@ EXTRA_DIST += %D%/qemu-memory.sh
 
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/layers.sh
+
+include tests/fuzz/local.mk

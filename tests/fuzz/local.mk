@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# tests/fuzz: everything that reads bytes from outside, fed with hostile ones.
+#
+# To add a target NAME: write fuzz-NAME.c (fuzz.h says what it must hold), add
+# one line below, run 'make check' and then tests/fuzz/make-seeds NAME in the
+# build folder, and commit the file, the line and the seeds.
+check_PROGRAMS += %D%/fuzz-codec
+check_PROGRAMS += %D%/fuzz-elf
+
+# What a program without its own _LDADD is linked with: the fuzz targets, and
+# nothing else.
+if FUZZING
+LDADD = $(FUZZ_ENGINE) $(MIG_LDADD)
+else
+LDADD = %D%/libreplay.a $(MIG_LDADD)
+endif
+check_LIBRARIES = %D%/libreplay.a
+%C%_libreplay_a_SOURCES = %D%/replay.c %D%/fuzz.h
+
+TESTS += %D%/replay.sh
+EXTRA_DIST += %D%/make-seeds %D%/replay.sh %D%/run %D%/seeds
