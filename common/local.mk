@@ -8,6 +8,7 @@ noinst_LIBRARIES += %D%/libcommon.a
 	%D%/err.c %D%/err.h \
 	%D%/map.c %D%/map.h \
 	%D%/mem.h \
+	%D%/newfile.c %D%/newfile.h \
 	%D%/page.h \
 	%D%/pool.c %D%/pool.h \
 	%D%/sha256x2.c %D%/sha256x2.h \

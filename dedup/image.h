@@ -7,12 +7,12 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "dedup/disk.h"
+#include "dedup/partition.h"
 
 /* A disk image as an array of 4 KiB blocks, the way a guest's page cache sees
- * them.  Blocks are numbered part by part: a partition that does not begin at
- * a multiple of 4096 is a part of its own, so that its blocks line up with
- * the pages they are read into; everything else is the part that begins at
- * byte 0.  Parts may overlap.
+ * them.  Blocks are numbered part by part (partition.h); parts follow each
+ * other in the disk and do not overlap.
  *
  * Raw files and block devices are mapped.  qcow2, vmdk, vhdx and vdi, with
  * their backing chains, are read through a qemu-nbd that image_open() starts
@@ -20,24 +20,17 @@
  */
 struct image;
 
-struct image_part {
-	uint64_t offset;      /* byte in the disk where block first_block is */
-	uint64_t first_block; /* its number */
-	uint64_t nblocks;
-};
-
-/* One file that the image is made of, and what tells that it changed. */
-struct image_file {
-	uint64_t dev, ino, size;
-	int64_t mtime_ns, ctime_ns;
-};
-
+/* Finds the format by content. */
 struct image *image_open(const char *path, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+/* Takes the file as "raw", "qcow2", "vmdk", "vhdx" or "vdi"; NULL finds it by
+ * content.  Say it for a raw disk that an untrusted guest can write.
+ */
+struct image *image_open_as(const char *path, const char *format, struct err *e)
+	__attribute__((nonnull(1, 3), warn_unused_result));
 void image_close(struct image *img);
 
 const char *image_path(const struct image *img);
-/* "raw", "qcow2", ... as found by content. */
 const char *image_format(const struct image *img);
 uint64_t image_size(const struct image *img);    /* bytes of the disk */
 uint64_t image_nblocks(const struct image *img); /* over all parts */
@@ -47,15 +40,14 @@ const struct image_file *image_files(const struct image *img, size_t *n);
 
 /* The 4096 bytes of block n if the image is mapped, else NULL. Any thread. */
 const uint8_t *image_block(const struct image *img, uint64_t n);
-/* Reads blocks first .. first+n-1, all in one part, into out.  One thread at
- * a time where image_block() gives NULL.
+/* Reads blocks first .. first+n-1 into out; ERR_CORRUPT if there are not that
+ * many.  One thread at a time where image_block() gives NULL.
  */
 int image_read(struct image *img, uint64_t first, uint64_t n, uint8_t *out,
 	       struct err *e) __attribute__((nonnull, warn_unused_result));
 
 /* The next run of blocks at or after 'from' that hold data (are allocated and
- * not known to be zero), within one part.  false: there is none.  An error is
- * -1, else 1 or 0.
+ * not known to be zero), within one part: 1, else 0 if there is none.
  */
 int image_next_data(struct image *img, uint64_t from, uint64_t *first,
 		    uint64_t *n, struct err *e)

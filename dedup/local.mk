@@ -7,4 +7,14 @@ noinst_LIBRARIES += %D%/libdedup.a
 	%D%/match.c %D%/match.h \
 	%D%/normal.c %D%/normal.h \
 	%D%/table.c %D%/table.h \
+	%D%/disk.c %D%/disk.h %D%/disk-impl.h \
+	%D%/disk-raw.c \
+	%D%/image.c %D%/image.h \
+	%D%/index.c %D%/index.h \
+	%D%/index-build.c %D%/index-build.h \
+	%D%/index-file.c %D%/index-file.h \
+	%D%/index-path.c \
+	%D%/index-scan.c %D%/index-scan.h \
+	%D%/index-table.c %D%/index-table.h \
+	%D%/partition.c %D%/partition.h \
 	$(NULL)

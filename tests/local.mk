@@ -55,6 +55,11 @@ check_PROGRAMS += %D%/show-memory
 TESTS += %D%/qemu-memory.sh
 EXTRA_DIST += %D%/qemu-memory.sh
 
+check_PROGRAMS += %D%/test-index
+%C%_test_index_SOURCES = %D%/test-index.c %D%/test.h
+%C%_test_index_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-index
+
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/layers.sh
 

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef MIG_DISK_H
+#define MIG_DISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+/* The bytes of a virtual disk, whatever files they are kept in. */
+#define DISK_FILES_MAX 64
+
+/* One file that the disk is made of, and what tells that it changed. */
+struct image_file {
+	uint64_t dev, ino, size;
+	int64_t mtime_ns, ctime_ns;
+	bool silent; /* a block device: never tells that it changed */
+};
+
+struct disk;
+
+struct disk_ops {
+	void (*close)(struct disk *d);
+	int (*read)(struct disk *d, uint64_t offset, uint8_t *out, size_t len,
+		    struct err *e);
+	/* 1: bytes *start .. *end-1 are the next that may be other than zero,
+	 * *start >= from.  0: there are none.
+	 */
+	int (*next_data)(struct disk *d, uint64_t from, uint64_t *start,
+			 uint64_t *end, struct err *e);
+};
+
+struct disk {
+	const struct disk_ops *ops;
+	const char *format;  /* "raw", "qcow2", "vmdk", "vhdx", "vdi" */
+	const uint8_t *data; /* all of it, where it is mapped; else NULL */
+	uint64_t size;
+	/* The image itself first, then its backing files. */
+	struct image_file files[DISK_FILES_MAX];
+	size_t nfiles;
+	void *state; /* of the driver */
+};
+
+/* Opens the disk at path read-only.  format says what the file is; NULL finds
+ * it by content, which is for files that no guest writes: one with a raw disk
+ * could make it look like an image that is backed by any file of the host.
+ */
+int disk_open(struct disk *d, const char *path, const char *format,
+	      struct err *e) __attribute__((nonnull(1, 2, 4)))
+__attribute__((warn_unused_result));
+void disk_close(struct disk *d) __attribute__((nonnull));
+
+/* Reads bytes inside the disk; anything past its end is an error. */
+int disk_read(struct disk *d, uint64_t offset, void *out, size_t len,
+	      struct err *e) __attribute__((nonnull, warn_unused_result));
+/* As disk_ops.next_data; ends are cut at the end of the disk. */
+int disk_next_data(struct disk *d, uint64_t from, uint64_t *start,
+		   uint64_t *end, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+
+/* Adds the file behind fd to d->files. */
+int disk_add_file(struct disk *d, int fd, const char *path, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+
+#endif
