@@ -5,11 +5,19 @@ noinst_LIBRARIES += %D%/libcommon.a
 	%D%/buf.c %D%/buf.h \
 	%D%/clock.c %D%/clock.h \
 	%D%/digest.c %D%/digest.h \
+	%D%/endpoint.c %D%/endpoint.h \
 	%D%/err.c %D%/err.h \
+	%D%/link.h \
+	%D%/link-flow.c \
+	%D%/link-impl.h \
+	%D%/link-loop.c \
+	%D%/link-open.c \
 	%D%/map.c %D%/map.h \
 	%D%/mem.h \
 	%D%/newfile.c %D%/newfile.h \
+	%D%/mover.c %D%/mover.h \
 	%D%/page.h \
 	%D%/pool.c %D%/pool.h \
 	%D%/sha256x2.c %D%/sha256x2.h \
+	%D%/tls.c %D%/tls.h \
 	$(NULL)

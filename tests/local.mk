@@ -59,8 +59,23 @@ check_PROGRAMS += %D%/test-index
 %C%_test_index_SOURCES = %D%/test-index.c %D%/test.h
 %C%_test_index_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-index
+check_PROGRAMS += %D%/test-endpoint
+%C%_test_endpoint_SOURCES = %D%/test-endpoint.c %D%/test.h
+%C%_test_endpoint_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-endpoint
+
+check_PROGRAMS += %D%/test-link
+%C%_test_link_SOURCES = %D%/test-link.c %D%/test.h
+%C%_test_link_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-link
+
+check_PROGRAMS += %D%/test-tls
+%C%_test_tls_SOURCES = %D%/test-tls.c %D%/test.h
+%C%_test_tls_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-tls
 
 TESTS += %D%/layers.sh
+EXTRA_DIST += %D%/certs.sh
 EXTRA_DIST += %D%/layers.sh
 
 include tests/fuzz/local.mk
