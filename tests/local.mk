@@ -74,6 +74,11 @@ check_PROGRAMS += %D%/test-tls
 %C%_test_tls_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-tls
 
+check_PROGRAMS += %D%/test-bench-peers
+%C%_test_bench_peers_SOURCES = %D%/test-bench-peers.c %D%/test.h
+%C%_test_bench_peers_LDADD = tools/libtools.a $(TEST_LIBS)
+TESTS += %D%/test-bench-peers
+
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh
 EXTRA_DIST += %D%/layers.sh
