@@ -43,8 +43,8 @@ format_of(const uint8_t *head)
 	return "raw";
 }
 
-static int
-find_format(const char *path, const char **format, struct err *e)
+int
+disk_probe(const char *path, const char **format, struct err *e)
 {
 	uint8_t head[HEAD_BYTES] = { 0 };
 	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -77,14 +77,13 @@ disk_open(struct disk *d, const char *path, const char *format, struct err *e)
 
 	*d = (struct disk){ .ops = NULL };
 	ret = format ? known_format(format, &found, e)
-		     : find_format(path, &found, e);
+		     : disk_probe(path, &found, e);
 	if (ret < 0)
 		return -1;
 	d->format = found;
 	if (strcmp(found, "raw") == 0)
 		return disk_raw_open(d, path, e);
-	return err_set(e, ERR_USAGE, "%s: %s images are not read yet", path,
-		       found);
+	return disk_nbd_open(d, path, found, e);
 }
 
 void

@@ -49,6 +49,9 @@ struct disk {
 int disk_open(struct disk *d, const char *path, const char *format,
 	      struct err *e) __attribute__((nonnull(1, 2, 4)))
 __attribute__((warn_unused_result));
+/* What the file at path looks like: the name of a format, "raw" if none. */
+int disk_probe(const char *path, const char **format, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
 void disk_close(struct disk *d) __attribute__((nonnull));
 
 /* Reads bytes inside the disk; anything past its end is an error. */

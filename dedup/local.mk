@@ -8,6 +8,8 @@ noinst_LIBRARIES += %D%/libdedup.a
 	%D%/normal.c %D%/normal.h \
 	%D%/table.c %D%/table.h \
 	%D%/disk.c %D%/disk.h %D%/disk-impl.h \
+	%D%/disk-chain.c %D%/disk-chain.h \
+	%D%/disk-nbd.c \
 	%D%/disk-raw.c \
 	%D%/image.c %D%/image.h \
 	%D%/index.c %D%/index.h \

@@ -55,6 +55,11 @@ check_PROGRAMS += %D%/show-memory
 TESTS += %D%/qemu-memory.sh
 EXTRA_DIST += %D%/qemu-memory.sh
 
+check_PROGRAMS += %D%/test-image
+%C%_test_image_SOURCES = %D%/test-image.c %D%/test.h
+%C%_test_image_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-image
+
 check_PROGRAMS += %D%/test-index
 %C%_test_index_SOURCES = %D%/test-index.c %D%/test.h
 %C%_test_index_LDADD = $(TEST_LIBS)
@@ -78,6 +83,11 @@ check_PROGRAMS += %D%/test-bench-peers
 %C%_test_bench_peers_SOURCES = %D%/test-bench-peers.c %D%/test.h
 %C%_test_bench_peers_LDADD = tools/libtools.a $(TEST_LIBS)
 TESTS += %D%/test-bench-peers
+
+check_PROGRAMS += %D%/test-partition
+%C%_test_partition_SOURCES = %D%/test-partition.c %D%/test.h
+%C%_test_partition_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-partition
 
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh

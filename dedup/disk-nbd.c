@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <libnbd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/child.h"
+#include "common/mem.h"
+#include "dedup/disk-chain.h"
+#include "dedup/disk-impl.h"
+#include "dedup/disk.h"
+
+/* Other formats are read by a qemu-nbd of our own over one connection.
+ *
+ * The connection is made before the server runs: the listening socket has a
+ * name only while we connect to it, in a folder that nobody else enters, and
+ * the server takes it as a descriptor.  So nothing has to be waited for, no
+ * name is left behind, and a server whose only client is gone, however we
+ * died, ends by itself.
+ */
+#define REQUEST_BYTES (1u << 20)
+#define IN_FLIGHT     8
+#define LINE_BYTES    (64u << 10) /* the usual cluster */
+#define LINES         64
+#define STATUS_BYTES  (1u << 30)
+
+struct extent {
+	uint64_t end;
+	bool is_data;
+};
+
+/* A piece of the disk that was read; small reads come from here. */
+struct line {
+	uint64_t offset;
+	uint8_t *bytes; /* NULL: nothing yet */
+};
+
+struct nbd_disk {
+	struct nbd_handle *nbd;
+	struct child child;
+	struct line lines[LINES];
+	/* Block status of extents_start .. end of the last extent. */
+	uint64_t extents_start;
+	struct extent *extents;
+	size_t nextents;
+};
+
+/* Why libnbd failed; what the server said before it ended says more. */
+static int
+nbd_failed(struct nbd_disk *n, struct err *e)
+{
+	const char *problem = nbd_get_error();
+
+	err_fill(e, ERR_SYSTEM, "qemu-nbd: %s", problem ? problem : "failed");
+	if (n->child.pid > 0 &&
+	    (!n->nbd || nbd_aio_is_dead(n->nbd) || nbd_aio_is_closed(n->nbd)) &&
+	    child_wait(&n->child, e) < 0)
+		return -1;
+	return -1;
+}
+
+/* A socket's name must be short: a long TMPDIR does not serve. */
+static int
+make_folder(char *folder, size_t cap)
+{
+	const char *tmp = getenv("TMPDIR");
+	int n = snprintf(folder, cap, "%s/virt-mig-XXXXXX", tmp ? tmp : "/tmp");
+
+	if (n < 0 || (size_t)n >= cap)
+		snprintf(folder, cap, "/tmp/virt-mig-XXXXXX");
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+/* Makes a listening socket and a connection to it, and leaves no name. */
+static int
+socket_pair(int *listening, int *connected, struct err *e)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	char folder[sizeof(at.sun_path) - sizeof("/nbd") + 1];
+	auto_fd int a = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	auto_fd int b = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int ret;
+
+	if (a < 0 || b < 0 || make_folder(folder, sizeof(folder)) < 0)
+		return err_sys(e, "a socket for qemu-nbd");
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/nbd", folder);
+	ret = bind(a, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+	      listen(a, 1) < 0 ||
+	      connect(b, (struct sockaddr *)&at, sizeof(at)) < 0;
+	if (ret)
+		ret = err_sys(e, "%s", at.sun_path);
+	unlink(at.sun_path);
+	rmdir(folder);
+	if (ret < 0)
+		return -1;
+	*listening = a;
+	*connected = b;
+	a = b = -1;
+	return 0;
+}
+
+static int
+start_server(struct nbd_disk *n, const char *opts, int *connected,
+	     struct err *e)
+{
+	const char *argv[] = { "qemu-nbd", "--read-only", "--image-opts", opts,
+			       NULL };
+	auto_fd int listening = -1;
+
+	if (socket_pair(&listening, connected, e) < 0)
+		return -1;
+	if (child_start(&n->child, argv, listening, e) < 0) {
+		close(*connected);
+		return -1;
+	}
+	return 0;
+}
+
+static int
+connect_server(struct nbd_disk *n, int connected, uint64_t *size, struct err *e)
+{
+	int64_t bytes;
+
+	n->nbd = nbd_create();
+	if (!n->nbd) {
+		close(connected);
+		return nbd_failed(n, e);
+	}
+	if (nbd_add_meta_context(n->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) < 0) {
+		close(connected);
+		return nbd_failed(n, e);
+	}
+	if (nbd_connect_socket(n->nbd, connected) < 0)
+		return nbd_failed(n, e);
+	bytes = nbd_get_size(n->nbd);
+	if (bytes < 0)
+		return nbd_failed(n, e);
+	*size = (uint64_t)bytes;
+	return 0;
+}
+
+static void
+nbd_disk_free(struct nbd_disk *n)
+{
+	nbd_close(n->nbd);
+	child_close(&n->child);
+	for (unsigned i = 0; i < LINES; i++)
+		free(n->lines[i].bytes);
+	free(n->extents);
+	free(n);
+}
+
+static void
+nbd_disk_close(struct disk *d)
+{
+	nbd_disk_free(d->state);
+}
+
+/* Waits until a request is done; -1 if it failed. */
+static int
+finish(struct nbd_disk *n, int64_t cookie)
+{
+	int done;
+
+	while ((done = nbd_aio_command_completed(n->nbd, (uint64_t)cookie)) ==
+	       0)
+		if (nbd_poll(n->nbd, -1) < 0)
+			return -1;
+	return done < 0 ? -1 : 0;
+}
+
+/* A read in pieces, several of which are under way at any time. */
+static int
+read_pieces(struct nbd_disk *n, uint64_t offset, uint8_t *out, size_t len,
+	    struct err *e)
+{
+	int64_t cookies[IN_FLIGHT];
+	size_t npieces = (len + REQUEST_BYTES - 1) / REQUEST_BYTES;
+	size_t sent = 0, done = 0;
+	int ret = 0;
+
+	while (done < sent || (ret == 0 && sent < npieces)) {
+		size_t at = sent * REQUEST_BYTES;
+
+		if (ret == 0 && sent < npieces && sent - done < IN_FLIGHT) {
+			cookies[sent % IN_FLIGHT] = nbd_aio_pread(
+				n->nbd, out + at,
+				MIN(len - at, (size_t)REQUEST_BYTES),
+				offset + at, NBD_NULL_COMPLETION, 0);
+			if (cookies[sent % IN_FLIGHT] < 0)
+				ret = nbd_failed(n, e);
+			else
+				sent++;
+			continue;
+		}
+		if (finish(n, cookies[done++ % IN_FLIGHT]) < 0 && ret == 0)
+			ret = nbd_failed(n, e);
+	}
+	return ret;
+}
+
+static int
+fill_line(struct disk *d, struct line *l, uint64_t offset, struct err *e)
+{
+	struct nbd_disk *n = d->state;
+	size_t len = (size_t)MIN(d->size - offset, (uint64_t)LINE_BYTES);
+	uint8_t *bytes = l->bytes ? l->bytes : malloc(LINE_BYTES);
+
+	l->bytes = NULL;
+	if (!bytes)
+		return err_sys(e, "reading");
+	if (read_pieces(n, offset, bytes, len, e) < 0) {
+		free(bytes);
+		return -1;
+	}
+	*l = (struct line){ offset, bytes };
+	return 0;
+}
+
+static int
+nbd_disk_read(struct disk *d, uint64_t offset, uint8_t *out, size_t len,
+	      struct err *e)
+{
+	struct nbd_disk *n = d->state;
+
+	if (len >= LINE_BYTES)
+		return read_pieces(n, offset, out, len, e);
+	while (len > 0) {
+		uint64_t start = offset - offset % LINE_BYTES;
+		struct line *l = &n->lines[start / LINE_BYTES % LINES];
+		size_t skip = (size_t)(offset - start);
+		size_t here = MIN(len, LINE_BYTES - skip);
+
+		if ((!l->bytes || l->offset != start) &&
+		    fill_line(d, l, start, e) < 0)
+			return -1;
+		memcpy(out, l->bytes + skip, here);
+		out += here;
+		offset += here;
+		len -= here;
+	}
+	return 0;
+}
+
+/* Called by libnbd with (length, flags) pairs. */
+static int
+on_extents(void *arg, const char *context, uint64_t offset, uint32_t *entries,
+	   size_t nentries, int *error)
+{
+	struct nbd_disk *n = arg;
+	struct extent *extents;
+
+	if (strcmp(context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0)
+		return 0;
+	extents = calloc(nentries / 2 + 1, sizeof(*extents));
+	if (!extents) {
+		*error = ENOMEM;
+		return -1;
+	}
+	free(n->extents);
+	n->extents = extents;
+	n->nextents = nentries / 2;
+	n->extents_start = offset;
+	for (size_t i = 0; i < n->nextents; i++) {
+		offset += entries[2 * i];
+		extents[i].end = offset;
+		extents[i].is_data = !(entries[2 * i + 1] & LIBNBD_STATE_ZERO);
+	}
+	return 0;
+}
+
+static int
+get_extents(struct disk *d, uint64_t from, struct err *e)
+{
+	struct nbd_disk *n = d->state;
+	nbd_extent_callback callback = { .callback = on_extents,
+					 .user_data = n };
+	uint64_t len = MIN(d->size - from, (uint64_t)STATUS_BYTES);
+
+	n->nextents = 0;
+	if (nbd_block_status(n->nbd, len, from, callback, 0) < 0)
+		return nbd_failed(n, e);
+	if (n->nextents == 0 || n->extents_start != from ||
+	    n->extents[0].end <= from)
+		return err_set(e, ERR_PROTOCOL,
+			       "qemu-nbd says nothing about byte %llu",
+			       (unsigned long long)from);
+	return 0;
+}
+
+/* The extent that byte 'from' is in, by halving: there may be many. */
+static const struct extent *
+extent_at(const struct nbd_disk *n, uint64_t from)
+{
+	size_t low = 0, high = n->nextents;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (n->extents[middle].end <= from)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return &n->extents[low];
+}
+
+static int
+nbd_disk_next_data(struct disk *d, uint64_t from, uint64_t *start,
+		   uint64_t *end, struct err *e)
+{
+	struct nbd_disk *n = d->state;
+
+	while (from < d->size) {
+		const struct extent *x;
+
+		if ((n->nextents == 0 || from < n->extents_start ||
+		     from >= n->extents[n->nextents - 1].end) &&
+		    get_extents(d, from, e) < 0)
+			return -1;
+		x = extent_at(n, from);
+		if (x->is_data) {
+			*start = from;
+			*end = x->end;
+			return 1;
+		}
+		from = x->end;
+	}
+	return 0;
+}
+
+static const struct disk_ops nbd_ops = {
+	.close = nbd_disk_close,
+	.read = nbd_disk_read,
+	.next_data = nbd_disk_next_data,
+};
+
+int
+disk_nbd_open(struct disk *d, const char *path, const char *format,
+	      struct err *e)
+{
+	auto_free char *opts = disk_chain_opts(d, path, format, e);
+	struct nbd_disk *n = opts ? calloc(1, sizeof(*n)) : NULL;
+	int connected;
+
+	if (!opts)
+		return -1;
+	if (!n)
+		return err_sys(e, "%s", path);
+	n->child = (struct child){ .out = -1, .err = -1 };
+	if (start_server(n, opts, &connected, e) < 0 ||
+	    connect_server(n, connected, &d->size, e) < 0) {
+		nbd_disk_free(n);
+		return err_prefix(e, "%s", path);
+	}
+	d->ops = &nbd_ops;
+	d->state = n;
+	return 0;
+}
