@@ -78,6 +78,15 @@ check_PROGRAMS += %D%/test-tls
 %C%_test_tls_SOURCES = %D%/test-tls.c %D%/test.h
 %C%_test_tls_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-tls
+check_PROGRAMS += %D%/test-dedup
+%C%_test_dedup_SOURCES = %D%/test-dedup.c %D%/test.h
+%C%_test_dedup_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-dedup
+
+check_PROGRAMS += %D%/test-engine
+%C%_test_engine_SOURCES = %D%/test-engine.c %D%/made-memory.h %D%/test.h
+%C%_test_engine_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-engine
 
 check_PROGRAMS += %D%/test-bench-peers
 %C%_test_bench_peers_SOURCES = %D%/test-bench-peers.c %D%/test.h
