@@ -4,6 +4,10 @@
 #include <openssl/evp.h>
 #include <string.h>
 #include <xxhash.h>
+/* With it XXH3 takes the widest vectors of the CPU, not those of the ABI. */
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h>
+#endif
 
 #include "common/digest.h"
 #include "common/page.h"
