@@ -11,6 +11,7 @@
 
 #include <cpuid.h>
 #include <immintrin.h>
+#include <stdatomic.h>
 
 #define TARGET __attribute__((target("sha,sse4.1,ssse3")))
 #define INLINE static inline TARGET __attribute__((always_inline))
@@ -123,14 +124,30 @@ lane_out(const struct lane *l, uint8_t out[32])
 	}
 }
 
-bool
-sha256x2_works(void)
+static bool
+cpu_has_sha(void)
 {
 	unsigned a, b, c, d;
 
 	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_SSE4_1))
 		return false;
 	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA);
+}
+
+/* Asked once: inside a VM the question goes to the hypervisor, which takes
+ * as long as hashing some pages.
+ */
+bool
+sha256x2_works(void)
+{
+	static _Atomic int answer; /* 0: not asked; else 1 + the answer */
+	int known = atomic_load_explicit(&answer, memory_order_relaxed);
+
+	if (known == 0) {
+		known = 1 + cpu_has_sha();
+		atomic_store_explicit(&answer, known, memory_order_relaxed);
+	}
+	return known == 2;
 }
 
 TARGET void
