@@ -97,6 +97,20 @@ check_PROGRAMS += %D%/test-partition
 %C%_test_partition_SOURCES = %D%/test-partition.c %D%/test.h
 %C%_test_partition_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-partition
+check_PROGRAMS += %D%/test-message
+%C%_test_message_SOURCES = %D%/test-message.c %D%/test.h
+%C%_test_message_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-message
+
+check_PROGRAMS += %D%/test-session
+%C%_test_session_SOURCES = %D%/test-session.c %D%/test.h
+%C%_test_session_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-session
+
+check_PROGRAMS += %D%/test-talk
+%C%_test_talk_SOURCES = %D%/test-talk.c %D%/test.h
+%C%_test_talk_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-talk
 
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh

@@ -3,7 +3,16 @@
 noinst_LIBRARIES += %D%/libwire.a
 %C%_libwire_a_SOURCES = \
 	%D%/frame.c %D%/frame.h \
+	%D%/hello.c %D%/hello.h \
+	%D%/layout.c %D%/layout.h \
+	%D%/message.c %D%/message.h \
+	%D%/message-kinds.c \
+	%D%/offer.c %D%/offer.h \
 	%D%/plan.c %D%/plan.h %D%/plan-impl.h \
 	%D%/plan-read.c \
 	%D%/plan-write.c \
+	%D%/query.c %D%/query.h \
+	%D%/seal.c %D%/seal.h \
+	%D%/session.c %D%/session.h \
+	%D%/talk.c %D%/talk.h \
 	$(NULL)

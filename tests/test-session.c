@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "common/mem.h"
+#include "tests/test.h"
+#include "wire/session.h"
+
+static const enum session_state way[] = {
+	SESSION_NEW,    SESSION_TLS,  SESSION_HELLO,  SESSION_BASES,
+	SESSION_STREAM, SESSION_SEAL, SESSION_COMMIT, SESSION_DONE,
+};
+
+static void
+the_way_leads_forward_only(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(way); i++)
+		for (size_t k = 0; k < ARRAY_LEN(way); k++) {
+			struct session s = { SESSION_SENDER, way[i] };
+			bool arrow = k == i + 1 || (way[i] == SESSION_NEW &&
+						    way[k] == SESSION_HELLO);
+			struct err e;
+
+			if (arrow) {
+				assert_ok(session_enter(&s, way[k], &e), &e);
+				assert_int_equal(s.state, way[k]);
+			} else {
+				assert_err(session_enter(&s, way[k], &e), &e,
+					   ERR_PROTOCOL);
+				assert_int_equal(s.state, way[i]);
+			}
+		}
+}
+
+static void
+abort_is_reached_from_everywhere_but_done(void **state)
+{
+	struct session s;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(way); i++) {
+		s.state = way[i];
+		session_abort(&s);
+		assert_int_equal(s.state, way[i] == SESSION_DONE
+						  ? SESSION_DONE
+						  : SESSION_ABORT);
+	}
+	s.state = SESSION_ABORT;
+	for (size_t i = 0; i < ARRAY_LEN(way); i++)
+		assert_err(session_enter(&s, way[i], &e), &e, ERR_PROTOCOL);
+}
+
+/* Which end may hear a message, and in which states: bit s of each. */
+static void
+every_message_has_its_time_and_its_direction(void **state)
+{
+#define IN(s) (1u << SESSION_##s)
+#define ALWAYS                                                                 \
+	(IN(HELLO) | IN(BASES) | IN(STREAM) | IN(SEAL) | IN(COMMIT) | IN(DONE))
+	static const struct {
+		unsigned sender, receiver;
+	} when[MESSAGE__MAX] = {
+		[MESSAGE_HELLO] = { IN(HELLO), IN(HELLO) },
+		[MESSAGE_OFFER] = { IN(BASES), 0 },
+		[MESSAGE_LAYOUT] = { 0, IN(BASES) },
+		[MESSAGE_WANT] = { 0, IN(BASES) },
+		[MESSAGE_REGIONS] = { IN(BASES), 0 },
+		[MESSAGE_BASES] = { 0, IN(BASES) },
+		[MESSAGE_FRAME] = { 0, IN(STREAM) },
+		[MESSAGE_ACK] = { IN(STREAM), 0 },
+		[MESSAGE_NAK] = { IN(STREAM), 0 },
+		[MESSAGE_QUERY] = { 0, IN(STREAM) },
+		[MESSAGE_ANSWER] = { IN(STREAM) | IN(SEAL), 0 },
+		[MESSAGE_SEAL] = { 0, IN(STREAM) },
+		[MESSAGE_SEALED] = { IN(SEAL), 0 },
+		[MESSAGE_ERROR] = { ALWAYS, ALWAYS },
+		[MESSAGE_PING] = { ALWAYS, ALWAYS },
+		[MESSAGE_PONG] = { ALWAYS, ALWAYS },
+	};
+
+	(void)state;
+	for (unsigned st = 0; st < SESSION__MAX; st++)
+		for (unsigned m = 1; m < MESSAGE__MAX; m++) {
+			struct session a = { SESSION_SENDER, st };
+			struct session z = { SESSION_RECEIVER, st };
+			struct err e;
+
+			assert_int_equal(session_hear(&a, m, &e) == 0,
+					 when[m].sender >> st & 1);
+			assert_int_equal(session_hear(&z, m, &e) == 0,
+					 when[m].receiver >> st & 1);
+		}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_way_leads_forward_only),
+		cmocka_unit_test(abort_is_reached_from_everywhere_but_done),
+		cmocka_unit_test(every_message_has_its_time_and_its_direction),
+	};
+
+	return cmocka_run_group_tests_name("session", tests, NULL, NULL);
+}
