@@ -2,6 +2,7 @@
 #ifndef MIG_INDEX_BUILD_H
 #define MIG_INDEX_BUILD_H
 
+#include <signal.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -13,7 +14,7 @@ struct index_how {
 	unsigned threads; /* 0: one for each CPU, at most 8 */
 	void (*report)(void *arg, uint64_t done_blocks, uint64_t all_blocks);
 	void *arg;
-	const volatile int *cancelled; /* stop when it is not 0 */
+	const volatile sig_atomic_t *cancelled; /* stop when it is not 0 */
 };
 
 struct index_build_stats {

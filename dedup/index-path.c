@@ -18,10 +18,13 @@
 static int
 folder_name(char *out, size_t cap, struct err *e)
 {
+	const char *chosen = getenv("VIRT_MIG_INDEX_DIR");
 	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 	int n;
 
-	if (geteuid() == 0)
+	if (chosen && chosen[0] == '/')
+		n = snprintf(out, cap, "%s", chosen);
+	else if (geteuid() == 0)
 		n = snprintf(out, cap, "%s", SYSTEM_FOLDER);
 	else if (cache && cache[0] == '/')
 		n = snprintf(out, cap, "%s/virt-mig/index", cache);

@@ -29,8 +29,7 @@ static int
 check_sums(const struct index *idx, struct err *e)
 {
 	static const char *const names[INDEX__MAX] = {
-		"list of files", "list of parts",   "digests of regions",
-		"slots",         "array of prints", "buckets",
+		"files", "parts", "regions", "slots", "fingerprints", "buckets",
 	};
 	const struct index_header *h = &idx->header;
 

@@ -33,9 +33,10 @@ void index_close(struct index *idx);
  */
 bool index_is_current(const struct index *idx, const struct image *img);
 
-/* Where the index of the image at path is kept by default: under
- * /var/lib/virt-mig/index for root, else in the user's cache folder; named by
- * the image's real path.  Makes the folder.
+/* Where the index of the image at path is kept by default: in the folder
+ * that VIRT_MIG_INDEX_DIR names, else in /var/lib/virt-mig/index for root and
+ * in the user's cache folder for others; named by the image's real path.
+ * Makes the folder.
  */
 int index_default_path(const char *image_path, char *out, size_t cap,
 		       struct err *e)

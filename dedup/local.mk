@@ -18,5 +18,6 @@ noinst_LIBRARIES += %D%/libdedup.a
 	%D%/index-path.c \
 	%D%/index-scan.c %D%/index-scan.h \
 	%D%/index-table.c %D%/index-table.h \
+	%D%/index-verify.c %D%/index-verify.h \
 	%D%/partition.c %D%/partition.h \
 	$(NULL)

@@ -322,7 +322,7 @@ an_empty_and_a_tiny_image_work(void **state)
 static void
 cancelling_leaves_no_file(void **state)
 {
-	int stop = 1;
+	sig_atomic_t stop = 1;
 	struct index_how cancelled = { .threads = 2, .cancelled = &stop };
 	struct index_build_stats stats;
 	struct err e;

@@ -15,8 +15,10 @@ noinst_LIBRARIES += %D%/libtools.a
 	%D%/peer-xz.c \
 	%D%/peer-zlib.c \
 	%D%/peer-zstd.c \
+	%D%/progress.c %D%/progress.h \
 	$(NULL)
 virt_mig_SOURCES = \
 	%D%/virt-mig.c %D%/verb.h \
+	%D%/cmd-index.c \
 	$(NULL)
 virt_mig_LDADD = %D%/libtools.a $(MIG_LDADD)

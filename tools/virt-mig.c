@@ -9,6 +9,7 @@
 #include "tools/verb.h"
 
 static const struct verb verbs[] = {
+	{ "index", "build|check|show FILE", "index a disk image", cmd_index },
 	{ NULL, NULL, NULL, NULL },
 };
 
