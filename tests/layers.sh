@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The house rule, checked: a folder includes only from itself and from the
 # floors below it, and no two files include each other in a circle.
-cd "$srcdir" || exit 99
+cd "${srcdir:?}" || exit 99
 n=0
 result() { # NAME PROBLEMS
 	n=$((n + 1))
@@ -45,7 +45,8 @@ result "no .c file is longer than 600 lines" "$long"
 long=$(wc -l ./*/*.h | awk '$2 != "total" && $1 > 250')
 result "no header is longer than 250 lines" "$long"
 
-bare=$(find . -name '*.[ch]' -not -path './build*' |
-	xargs grep -L 'SPDX-License-Identifier')
+bare=$(find . \( -name '*.[ch]' -o -name '*.mk' -o -name '*.sh' \) \
+	-not -path './build*' -not -path './virt-mig-*' \
+	-exec grep -L 'SPDX-License-Identifier' {} +)
 result "every source file names its licence" "$bare"
 echo "1..$n"

@@ -11,7 +11,9 @@
 static struct frame
 sample(const uint8_t *bytes)
 {
-	struct frame f = { .first_page = 70000, .first_byte = 5, .npages = 300, .nbytes = 9 };
+	struct frame f = {
+		.first_page = 70000, .first_byte = 5, .npages = 300, .nbytes = 9
+	};
 
 	memset(f.digest.b, 0x5a, DIGEST_BYTES);
 	f.streams[STREAM_PLAN] = (struct frame_stream){ bytes, 40, 20, 3 };
