@@ -11,7 +11,7 @@
 #include "receiver/decode.h"
 #include "sender/encode.h"
 
-#define NPAGES 4500
+#define NPAGES 1500
 
 static struct memory memory, earlier;
 static uint8_t *file, *out;
@@ -170,11 +170,11 @@ a_first_visit_arrives(void **state)
 
 	(void)state;
 	everything_arrives(bases, 1, pages);
-	assert_true(pages[PLAN_ZERO] > 100);
-	assert_true(pages[PLAN_FILL] > 100);
-	assert_true(pages[PLAN_REF] > 100);
-	assert_true(pages[PLAN_MOVE] > 100);
-	assert_true(pages[PLAN_DATA] > 100);
+	assert_true(pages[PLAN_ZERO] > 30);
+	assert_true(pages[PLAN_FILL] > 30);
+	assert_true(pages[PLAN_REF] > 30);
+	assert_true(pages[PLAN_MOVE] > 30);
+	assert_true(pages[PLAN_DATA] > 30);
 }
 
 static void
@@ -188,7 +188,7 @@ a_return_visit_arrives(void **state)
 
 	(void)state;
 	everything_arrives(bases, 2, pages);
-	assert_true(pages[PLAN_DELTA] > 100);
+	assert_true(pages[PLAN_DELTA] > 30);
 	assert_true(pages[PLAN_REF] > NPAGES / 2);
 	assert_true(pages[PLAN_DATA] < NPAGES / 4);
 }
@@ -277,7 +277,7 @@ a_lying_base_is_told_by_the_digest(void **state)
 		bad += !x.decoding->good;
 		frames++;
 	}
-	assert_true(frames > 1);
+	assert_true(frames > 0);
 	assert_int_equal(bad, frames);
 	ends_fini(&x);
 }
@@ -305,9 +305,9 @@ any_changed_byte_is_detected(void **state)
 		size_t at;
 
 		if (round % 2500 == 0) { /* another frame */
-			struct effort small = *effort_by_name("strong", &e);
+			struct effort small = *effort_by_name("fast", &e);
 
-			small.block_bytes = 16000;
+			small.block_bytes = 8000;
 			encoding_begin(x.encoding, &small);
 			run(&x, &x.encoding->job);
 			deliver(&x);
