@@ -2,5 +2,6 @@
 # classify: one page in, its class out.
 noinst_LIBRARIES += %D%/libclassify.a
 %C%_libclassify_a_SOURCES = \
+	%D%/content.c %D%/content.h \
 	%D%/fill.c %D%/fill.h \
 	$(NULL)

@@ -24,6 +24,11 @@ check_PROGRAMS += %D%/test-codec
 %C%_test_codec_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-codec
 
+check_PROGRAMS += %D%/test-content
+%C%_test_content_SOURCES = %D%/test-content.c %D%/test.h
+%C%_test_content_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-content
+
 check_PROGRAMS += %D%/test-fill
 %C%_test_fill_SOURCES = %D%/test-fill.c %D%/test.h
 %C%_test_fill_LDADD = $(TEST_LIBS)
