@@ -2,6 +2,7 @@
 # sender: memory -> plans -> frames.
 noinst_LIBRARIES += %D%/libsender.a
 %C%_libsender_a_SOURCES = \
+	%D%/control.c %D%/control.h \
 	%D%/effort.c %D%/effort.h \
 	%D%/encode.c %D%/encode.h \
 	%D%/lookup.c %D%/lookup.h \

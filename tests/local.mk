@@ -117,6 +117,11 @@ check_PROGRAMS += %D%/test-talk
 %C%_test_talk_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-talk
 
+check_PROGRAMS += %D%/test-control
+%C%_test_control_SOURCES = %D%/test-control.c %D%/test.h
+%C%_test_control_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-control
+
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh
 EXTRA_DIST += %D%/layers.sh

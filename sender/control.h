@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef MIG_CONTROL_H
+#define MIG_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sender/effort.h"
+
+/* How hard to try, frame by frame: the effort for which the slowest of link,
+ * sender and receiver is done first.  It goes by what was measured in this
+ * session, the goodput of the link, and speed and ratio of each effort, and
+ * for what was not measured yet by what such machines usually do.
+ * One thread, the loop's.
+ */
+#define CONTROL_EFFORTS 8
+
+struct control {
+	const struct effort *efforts;
+	size_t nefforts, current;
+	unsigned workers;
+	uint64_t frames; /* decided on so far */
+	double link;     /* bytes a second; 0: not known */
+	double pace;     /* this machine's speed against the usual one */
+	struct control_effort {
+		double ratio;  /* bytes out for a byte of page words in */
+		double encode; /* bytes in, a second of one core */
+		double decode;
+		bool measured;
+	} tiers[CONTROL_EFFORTS];
+};
+
+/* Begins with no knowledge of the link; 'pinned' (may be NULL) is always
+ * chosen.
+ */
+void control_init(struct control *c, unsigned workers,
+		  const struct effort *pinned) __attribute__((nonnull(1)));
+
+/* The effort for the next frame.  One frame in 32 tries a neighbour, so that
+ * its figures stay true.
+ */
+const struct effort *control_choose(struct control *c) __attribute__((nonnull));
+
+/* A frame of 'in' bytes of page words took cpu_ns to encode and became 'out'
+ * bytes.
+ */
+void control_encoded(struct control *c, const struct effort *effort,
+		     uint64_t in, uint64_t out, uint64_t cpu_ns)
+	__attribute__((nonnull));
+
+/* The link delivered so many bytes in so long.  'starved': there was not
+ * always something to send, so it could have delivered more.
+ */
+void control_delivered(struct control *c, uint64_t bytes, uint64_t ns,
+		       bool starved) __attribute__((nonnull));
+
+#endif
