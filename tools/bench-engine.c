@@ -270,6 +270,8 @@ engine_loop(struct engine *g, struct err *e)
 			if (engine_compare(s, e) < 0)
 				return -1;
 			done++;
+			if (g->b->cancelled && *g->b->cancelled)
+				return err_set(e, ERR_CANCELLED, "interrupted");
 			if (g->b->progress)
 				g->b->progress(g->b->progress_arg,
 					       s->encoding->planned.start.page,
@@ -319,6 +321,25 @@ engine_report(struct engine *g, uint64_t wall_ns)
 	bench_result_add(&t->result, &sample);
 }
 
+/* Every page and every opaque byte came out once. */
+static int
+engine_complete(const struct engine *g, struct err *e)
+{
+	const struct memory *m = g->b->memory;
+	uint64_t pages = 0, bytes = g->tier->raw[STREAM_BYTES];
+
+	for (unsigned i = 0; i < PLAN__MAX; i++)
+		pages += g->tier->pages[i];
+	if (pages == m->npages && bytes == m->map.len - m->npages * PAGE_BYTES)
+		return 0;
+	return err_set(
+		e, ERR_CORRUPT,
+		"%llu pages and %llu bytes came out of %llu and %llu",
+		(unsigned long long)pages, (unsigned long long)bytes,
+		(unsigned long long)m->npages,
+		(unsigned long long)(m->map.len - m->npages * PAGE_BYTES));
+}
+
 int
 bench_engine_run(const struct bench_engine *b, const struct effort *effort,
 		 struct bench_tier *out, struct err *e)
@@ -338,6 +359,8 @@ bench_engine_run(const struct bench_engine *b, const struct effort *effort,
 	t = clock_wall_ns();
 	if (ret == 0)
 		ret = engine_loop(&g, e);
+	if (ret == 0)
+		ret = engine_complete(&g, e);
 	if (ret == 0)
 		engine_report(&g, clock_wall_ns() - t);
 	engine_fini(&g);

@@ -2,6 +2,7 @@
 #ifndef MIG_BENCH_ENGINE_H
 #define MIG_BENCH_ENGINE_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,8 @@ struct bench_engine {
 	/* Called from the calling thread now and then; may be NULL. */
 	void (*progress)(void *arg, uint64_t done_pages, uint64_t all_pages);
 	void *progress_arg;
+	/* Once set, the run ends with ERR_CANCELLED; may be NULL. */
+	const volatile sig_atomic_t *cancelled;
 };
 
 /* Fills *out, with one sample, for bench_tier_fini().  ERR_CORRUPT when

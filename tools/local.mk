@@ -3,8 +3,26 @@
 bin_PROGRAMS += virt-mig
 noinst_LIBRARIES += %D%/libtools.a
 %C%_libtools_a_SOURCES = \
+	%D%/bench-classes.c %D%/bench-classes.h \
+	%D%/bench-engine.c %D%/bench-engine.h \
+	%D%/bench-html.h \
+	%D%/bench-html-bars.c \
+	%D%/bench-html-flow.c \
+	%D%/bench-html-map.c \
+	%D%/bench-html-style.c \
 	%D%/bench-input.h \
+	%D%/bench-machine.c %D%/bench-machine.h \
+	%D%/bench-map.c %D%/bench-map.h \
+	%D%/bench-options.c %D%/bench-options.h \
+	%D%/bench-report.h \
+	%D%/bench-report-html.c \
+	%D%/bench-report-json.c \
+	%D%/bench-report-text.c \
 	%D%/bench-result.c %D%/bench-result.h \
+	%D%/bench-run.c %D%/bench-run.h \
+	%D%/bench-summary.c %D%/bench-summary.h \
+	%D%/format.c %D%/format.h \
+	%D%/held.c %D%/held.h \
 	%D%/peer.h \
 	%D%/peer-blockmatch.c \
 	%D%/peer-list.c \
@@ -19,6 +37,7 @@ noinst_LIBRARIES += %D%/libtools.a
 	$(NULL)
 virt_mig_SOURCES = \
 	%D%/virt-mig.c %D%/verb.h \
+	%D%/cmd-bench.c \
 	%D%/cmd-index.c \
 	$(NULL)
 virt_mig_LDADD = %D%/libtools.a $(MIG_LDADD)

@@ -9,6 +9,8 @@
 #include "tools/verb.h"
 
 static const struct verb verbs[] = {
+	{ "bench", "[OPTION]... MEMORY...",
+	  "measure what moving a VM would cost", cmd_bench },
 	{ "index", "build|check|show FILE", "index a disk image", cmd_index },
 	{ NULL, NULL, NULL, NULL },
 };

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/page.h"
+#include "dedup/base.h"
+#include "tools/bench-classes.h"
+#include "tools/bench-engine.h"
+#include "tools/bench-machine.h"
+#include "tools/bench-run.h"
+#include "tools/held.h"
+#include "tools/progress.h"
+
+struct run {
+	const struct bench_options *o;
+	struct progress progress;
+	char doing[80]; /* .progress points here */
+	const volatile sig_atomic_t *cancelled;
+	struct bench_report *report;
+	struct held held[BENCH_IMAGES_MAX];
+	struct image *images[BENCH_IMAGES_MAX];
+	struct index *indexes[BENCH_IMAGES_MAX];
+	size_t nimages;
+	struct memory previous, memory;
+	bool has_previous;
+};
+
+/* Begins a piece of work that takes long. */
+static void __attribute__((format(printf, 2, 3)))
+begin(struct run *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	progress_fini(&r->progress);
+	va_start(ap, fmt);
+	vsnprintf(r->doing, sizeof(r->doing), fmt, ap);
+	va_end(ap);
+	progress_init(&r->progress, r->doing);
+}
+
+/* Pages of a memory or blocks of an image: it is all 4096 bytes. */
+static void
+show_pages(void *arg, uint64_t done, uint64_t all)
+{
+	progress_show(arg, done * PAGE_BYTES, all * PAGE_BYTES);
+}
+
+static int
+open_images(struct run *r, struct err *e)
+{
+	struct index_how how = { .threads = r->o->threads,
+				 .report = show_pages,
+				 .arg = &r->progress,
+				 .cancelled = r->cancelled };
+
+	for (size_t i = 0; i < r->o->nimages; i++) {
+		struct bench_image *out = &r->report->images[i];
+		struct held *h = &r->held[i];
+
+		begin(r, "indexing image %zu of %zu", i + 1, r->o->nimages);
+		if (held_open(h, r->o->images[i], &how, e) != 0)
+			return -1;
+		r->images[i] = h->image;
+		r->indexes[i] = h->index;
+		r->nimages++;
+		*out = (struct bench_image){
+			.path = r->o->images[i],
+			.format = image_format(h->image),
+			.bytes = image_size(h->image),
+			.unique_blocks = index_unique_blocks(h->index),
+			.root = *index_root(h->index),
+		};
+		r->report->nimages++;
+	}
+	return 0;
+}
+
+/* SHA-256 of a memory's file.  Also brings the file into the page cache and
+ * the mapping, so that the first tool does not pay for all of them.
+ */
+static int
+digest_memory(struct run *r, const struct memory *m, struct digest *out,
+	      struct err *e)
+{
+	struct digest_stream s;
+	const size_t piece = 1u << 20;
+	int rc;
+
+	if (digest_stream_init(&s, e) != 0)
+		return -1;
+	rc = 0;
+	for (size_t at = 0; at < m->map.len && rc == 0; at += piece) {
+		rc = digest_stream_update(&s, m->map.data + at,
+					  MIN(piece, m->map.len - at), e);
+		progress_show(&r->progress, at, m->map.len);
+		if (rc == 0 && *r->cancelled)
+			rc = err_set(e, ERR_CANCELLED, "interrupted");
+	}
+	if (rc == 0)
+		rc = digest_stream_final(&s, out, e);
+	digest_stream_fini(&s);
+	return rc;
+}
+
+static int
+open_previous(struct run *r, struct err *e)
+{
+	if (!r->o->previous)
+		return 0;
+	if (memory_open(&r->previous, r->o->previous, r->o->regions,
+			r->o->nregions, e) != 0)
+		return -1;
+	r->has_previous = true;
+	r->report->previous = r->o->previous;
+	begin(r, "reading the previous memory");
+	return digest_memory(r, &r->previous, &r->report->previous_digest, e);
+}
+
+static int
+copy_segments(const struct memory *m, struct bench_capture *c, struct err *e)
+{
+	c->segments = calloc(MAX(m->nsegments, 1u), sizeof(*c->segments));
+	if (!c->segments)
+		return err_sys(e, "segments");
+	for (size_t i = 0; i < m->nsegments; i++) {
+		const struct memory_segment *s = &m->segments[i];
+
+		if (s->is_pages)
+			c->segments[c->nsegments++] = (struct bench_segment){
+				s->first_page, s->len / PAGE_BYTES, s->gpa
+			};
+	}
+	return 0;
+}
+
+/* One run of one tier; the first fills *t, later ones add their sample. */
+static int
+run_tier(const struct bench_engine *engine, const struct effort *effort,
+	 struct bench_tier *t, struct err *e)
+{
+	struct bench_tier again = { .plan = NULL };
+	int rc;
+
+	if (t->result.nsamples == 0)
+		return bench_engine_run(engine, effort, t, e);
+	rc = bench_engine_run(engine, effort, &again, e);
+	if (rc == 0) {
+		bench_result_add(&t->result, &again.result.samples[0]);
+		t->result.wire_bytes =
+			MAX(t->result.wire_bytes, again.result.wire_bytes);
+	}
+	bench_tier_fini(&again);
+	return rc;
+}
+
+static int
+run_tiers(struct run *r, struct bench_capture *c, const char *name,
+	  struct err *e)
+{
+	struct base bases[2 + BENCH_IMAGES_MAX] = {
+		{ .kind = BASE_HISTORY, .npages = r->memory.npages },
+	};
+	struct bench_engine engine = {
+		.memory = &r->memory,
+		.bases = bases,
+		.nbases = 1,
+		.threads = r->o->threads,
+		.progress = show_pages,
+		.progress_arg = &r->progress,
+		.cancelled = r->cancelled,
+	};
+
+	for (size_t i = 0; i < r->nimages; i++)
+		bases[engine.nbases++] =
+			(struct base){ .kind = BASE_IMAGE,
+				       .npages = image_nblocks(r->images[i]),
+				       .image = r->images[i],
+				       .index = r->indexes[i] };
+	if (r->has_previous)
+		bases[engine.nbases++] =
+			(struct base){ .kind = BASE_MEMORY,
+				       .npages = r->previous.npages,
+				       .memory = &r->previous };
+	for (size_t i = 0; i < r->o->ntiers; i++) {
+		const struct effort *effort = r->o->tiers[i];
+
+		for (size_t k = 0; k < r->o->runs; k++) {
+			begin(r, "%s: virt-mig %s", name, effort->name);
+			if (run_tier(&engine, effort, &c->tiers[i], e) != 0)
+				return -1;
+		}
+		c->ntiers++;
+	}
+	return 0;
+}
+
+static int
+run_peer(const struct peer *p, const struct bench_input *in,
+	 struct bench_result *out, struct err *e)
+{
+	struct bench_result once;
+
+	if (p->run(p, in, &once, e) != 0)
+		return -1;
+	if (out->nsamples == 0)
+		*out = once;
+	else
+		bench_result_add(out, &once.samples[0]);
+	return 0;
+}
+
+static int
+run_peers(struct run *r, struct bench_capture *c, const char *name,
+	  struct err *e)
+{
+	struct bench_input in = {
+		.memory = &r->memory,
+		.previous = r->has_previous ? &r->previous : NULL,
+		.images = r->images,
+		.indexes = r->indexes,
+		.nimages = r->nimages,
+		.threads = r->o->threads,
+		.progress = { show_pages, &r->progress, r->cancelled },
+	};
+	size_t n;
+	const struct peer *p = peer_list(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!r->o->peers[i])
+			continue;
+		for (size_t k = 0; k < r->o->runs; k++) {
+			begin(r, "%s: %s", name, p[i].name);
+			if (run_peer(&p[i], &in, &c->peers[c->npeers], e) != 0)
+				return -1;
+		}
+		c->npeers++;
+	}
+	return 0;
+}
+
+static int
+run_memory(struct run *r, size_t i, struct err *e)
+{
+	struct bench_capture *c = &r->report->captures[i];
+	char name[48];
+
+	snprintf(name, sizeof(name), "memory %zu of %zu", i + 1,
+		 r->o->nmemories);
+	c->path = r->o->memories[i];
+	c->format = r->memory.format;
+	c->file_bytes = r->memory.map.len;
+	c->npages = r->memory.npages;
+	c->tiers = calloc(MAX(r->o->ntiers, 1u), sizeof(*c->tiers));
+	c->peers = calloc(PEERS_MAX, sizeof(*c->peers));
+	if (!c->tiers || !c->peers)
+		return err_sys(e, "results");
+	begin(r, "%s: reading", name);
+	if (copy_segments(&r->memory, c, e) != 0 ||
+	    digest_memory(r, &r->memory, &c->digest, e) != 0 ||
+	    run_tiers(r, c, name, e) != 0)
+		return -1;
+	bench_classes(&r->memory, c->tiers, c->ntiers);
+	return run_peers(r, c, name, e);
+}
+
+static int
+run_all(struct run *r, struct err *e)
+{
+	if (open_images(r, e) != 0 || open_previous(r, e) != 0)
+		return -1;
+	for (size_t i = 0; i < r->o->nmemories; i++) {
+		int rc;
+
+		if (memory_open(&r->memory, r->o->memories[i], r->o->regions,
+				r->o->nregions, e) != 0)
+			return -1;
+		r->report->ncaptures++;
+		rc = run_memory(r, i, e);
+		memory_close(&r->memory);
+		if (rc != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+bench_run(const struct bench_options *o, struct bench_report *r, struct err *e)
+{
+	struct run run = { .o = o, .cancelled = interrupted(), .report = r };
+	int rc;
+
+	*r = (struct bench_report){ .threads = o->threads,
+				    .nlinks = o->nlinks };
+	bench_machine(r);
+	memcpy(r->links, o->links, sizeof(r->links));
+	r->images = calloc(MAX(o->nimages, 1u), sizeof(*r->images));
+	r->captures = calloc(o->nmemories, sizeof(*r->captures));
+	rc = r->images && r->captures ? run_all(&run, e) : err_sys(e, "report");
+	progress_fini(&run.progress);
+	if (run.has_previous)
+		memory_close(&run.previous);
+	for (size_t i = 0; i < run.nimages; i++)
+		held_close(&run.held[i]);
+	return rc;
+}
