@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 #include <string.h>
 
 #include "common/digest.h"
@@ -10,31 +13,61 @@
 #define NORMAL_KEEP 0x8000000000000fffULL
 #define NORMAL_SET  0x00007f0000000000ULL
 
-/* Without branches, so that compilers turn the loop into vector code. */
-static inline __attribute__((always_inline)) unsigned
+static unsigned
 normal_reduce(const uint8_t *page, uint64_t out[PAGE_WORDS])
 {
-	uint64_t n = 0;
+	unsigned n = 0;
 
 	for (unsigned i = 0; i < PAGE_WORDS; i++) {
 		uint64_t w = page_word(page, i);
-		uint64_t high = w >> 40;
-		uint64_t is = (high == 0x55) | (high == 0x56) | (high == 0x7f) |
-			      (w >> 56 == 0xff);
-		uint64_t all = -is;
+		bool is = normal_is_pointer(w);
 
-		out[i] = (w & ~all) | (((w & NORMAL_KEEP) | NORMAL_SET) & all);
+		out[i] = is ? (w & NORMAL_KEEP) | NORMAL_SET : w;
 		n += is;
 	}
-	return (unsigned)n;
+	return n;
 }
 
 #ifdef __x86_64__
-__attribute__((target("avx2"))) static unsigned
+
+#define TARGET __attribute__((target("avx2")))
+
+static inline TARGET __m256i
+normal_equals(__m256i w, uint64_t value)
+{
+	return _mm256_cmpeq_epi64(w, _mm256_set1_epi64x((long long)value));
+}
+
+/* As above, four words at a time: compilers do not find this themselves, and
+ * every page that nothing else explains comes through here.
+ */
+static TARGET unsigned
 normal_reduce_avx2(const uint8_t *page, uint64_t out[PAGE_WORDS])
 {
-	return normal_reduce(page, out);
+	const __m256i keep = _mm256_set1_epi64x((long long)NORMAL_KEEP);
+	const __m256i set = _mm256_set1_epi64x((long long)NORMAL_SET);
+	__m256i n = _mm256_setzero_si256();
+	uint64_t sums[4];
+
+	for (unsigned i = 0; i < PAGE_BYTES; i += sizeof(n)) {
+		__m256i w = _mm256_loadu_si256((const void *)(page + i));
+		__m256i high = _mm256_srli_epi64(w, 40), is;
+
+		is = _mm256_or_si256(
+			_mm256_or_si256(normal_equals(high, 0x55),
+					normal_equals(high, 0x56)),
+			_mm256_or_si256(
+				normal_equals(high, 0x7f),
+				normal_equals(_mm256_srli_epi64(w, 56), 0xff)));
+		n = _mm256_sub_epi64(n, is);
+		w = _mm256_blendv_epi8(
+			w, _mm256_or_si256(_mm256_and_si256(w, keep), set), is);
+		_mm256_storeu_si256((void *)&out[i / 8], w);
+	}
+	_mm256_storeu_si256((void *)sums, n);
+	return (unsigned)(sums[0] + sums[1] + sums[2] + sums[3]);
 }
+
 #endif
 
 unsigned
