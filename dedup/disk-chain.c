@@ -182,39 +182,65 @@ find_backing(const struct layer *l, json_t *info, struct layer *next,
 	return next->path ? 1 : err_sys(e, "%s", path);
 }
 
-/* Adds layer after layer; *l is the current one and is replaced. */
+/* All files so far are those of the image itself. */
+static int
+keep_backing(struct disk *d, const struct layer *next, struct err *e)
+{
+	d->nown = d->nfiles;
+	if (!next->path)
+		return 0;
+	strcpy(d->backing_format, next->format);
+	d->backing = strdup(next->path);
+	return d->backing ? 0 : err_sys(e, "%s", next->path);
+}
+
+/* One layer's files and options.  1 with *next filled if there is one below,
+ * whose prefix is then in place; else 0.
+ */
+static int
+walk_layer(struct disk *d, struct layer *l, struct buf *prefix,
+	   struct buf *opts, struct layer *next, struct err *e)
+{
+	json_t *info;
+	int ret;
+
+	if (buf_put_u8(prefix, 0, e) < 0 ||
+	    add_file(d, l->path, &l->is_device, e) < 0 ||
+	    put_layer(opts, (char *)prefix->data, l, e) < 0)
+		return -1;
+	prefix->len--;
+	if (strcmp(l->format, "raw") == 0)
+		return 0;
+	info = read_info(l, e);
+	if (!info)
+		return -1;
+	ret = add_extents(d, l, info, e);
+	if (ret == 0)
+		ret = find_backing(l, info, next, e);
+	json_decref(info);
+	if (ret >= 0 && d->nown == 0 && keep_backing(d, next, e) < 0)
+		return -1;
+	if (ret > 0 &&
+	    (put_text(prefix, "backing.", e) < 0 || put_text(opts, ",", e) < 0))
+		return -1;
+	return ret;
+}
+
+/* Goes down to the last layer; *l is the current one and is replaced. */
 static int
 walk(struct disk *d, struct layer *l, struct buf *opts, struct err *e)
 {
+	struct layer next = { .path = NULL };
 	struct buf prefix;
-	int ret = 1;
+	int ret;
 
 	buf_init(&prefix, DISK_FILES_MAX * sizeof("backing."));
-	while (ret > 0) {
-		struct layer next = { .path = NULL };
-		json_t *info;
-
-		if (buf_put_u8(&prefix, 0, e) < 0 ||
-		    add_file(d, l->path, &l->is_device, e) < 0 ||
-		    put_layer(opts, (char *)prefix.data, l, e) < 0) {
-			ret = -1;
-			break;
-		}
-		prefix.len--;
-		if (strcmp(l->format, "raw") == 0) {
-			ret = 0;
-			break;
-		}
-		info = read_info(l, e);
-		if (!info || add_extents(d, l, info, e) < 0 ||
-		    (ret = find_backing(l, info, &next, e)) < 0 ||
-		    (ret > 0 && (put_text(&prefix, "backing.", e) < 0 ||
-				 put_text(opts, ",", e) < 0)))
-			ret = -1;
-		json_decref(info);
+	while ((ret = walk_layer(d, l, &prefix, opts, &next, e)) > 0) {
 		free(l->path);
 		*l = next;
+		next.path = NULL;
 	}
+	free(next.path);
 	buf_fini(&prefix);
 	return ret;
 }

@@ -30,10 +30,20 @@
 #define LINES         64
 #define STATUS_BYTES  (1u << 30)
 
+/* What the server says about bytes from 'start' on, in one of its contexts. */
 struct extent {
 	uint64_t end;
-	bool is_data;
+	uint32_t value;
 };
+
+struct extents {
+	const char *context;
+	uint64_t start;
+	struct extent *at;
+	size_t n;
+};
+
+#define CONTEXT_DEPTH "qemu:allocation-depth"
 
 /* A piece of the disk that was read; small reads come from here. */
 struct line {
@@ -45,10 +55,8 @@ struct nbd_disk {
 	struct nbd_handle *nbd;
 	struct child child;
 	struct line lines[LINES];
-	/* Block status of extents_start .. end of the last extent. */
-	uint64_t extents_start;
-	struct extent *extents;
-	size_t nextents;
+	struct extents data;  /* flags: does it hold data? */
+	struct extents depth; /* 1: the image itself; 2..: backing files */
 };
 
 /* Why libnbd failed; what the server said before it ended says more. */
@@ -109,8 +117,10 @@ static int
 start_server(struct nbd_disk *n, const char *opts, int *connected,
 	     struct err *e)
 {
-	const char *argv[] = { "qemu-nbd", "--read-only", "--image-opts", opts,
-			       NULL };
+	const char *argv[] = {
+		"qemu-nbd",     "--read-only", "--allocation-depth",
+		"--image-opts", opts,          NULL
+	};
 	auto_fd int listening = -1;
 
 	if (socket_pair(&listening, connected, e) < 0)
@@ -132,7 +142,8 @@ connect_server(struct nbd_disk *n, int connected, uint64_t *size, struct err *e)
 		close(connected);
 		return nbd_failed(n, e);
 	}
-	if (nbd_add_meta_context(n->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) < 0) {
+	if (nbd_add_meta_context(n->nbd, n->data.context) < 0 ||
+	    nbd_add_meta_context(n->nbd, n->depth.context) < 0) {
 		close(connected);
 		return nbd_failed(n, e);
 	}
@@ -152,7 +163,8 @@ nbd_disk_free(struct nbd_disk *n)
 	child_close(&n->child);
 	for (unsigned i = 0; i < LINES; i++)
 		free(n->lines[i].bytes);
-	free(n->extents);
+	free(n->data.at);
+	free(n->depth.at);
 	free(n);
 }
 
@@ -248,31 +260,48 @@ nbd_disk_read(struct disk *d, uint64_t offset, uint8_t *out, size_t len,
 	return 0;
 }
 
-/* Called by libnbd with (length, flags) pairs. */
+/* Called by libnbd for each context with (length, value) pairs. */
 static int
 on_extents(void *arg, const char *context, uint64_t offset, uint32_t *entries,
 	   size_t nentries, int *error)
 {
 	struct nbd_disk *n = arg;
-	struct extent *extents;
+	struct extents *x =
+		strcmp(context, n->data.context) == 0 ? &n->data : &n->depth;
+	struct extent *at = calloc(nentries / 2 + 1, sizeof(*at));
 
-	if (strcmp(context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0)
-		return 0;
-	extents = calloc(nentries / 2 + 1, sizeof(*extents));
-	if (!extents) {
+	if (!at) {
 		*error = ENOMEM;
 		return -1;
 	}
-	free(n->extents);
-	n->extents = extents;
-	n->nextents = nentries / 2;
-	n->extents_start = offset;
-	for (size_t i = 0; i < n->nextents; i++) {
+	free(x->at);
+	x->at = at;
+	x->n = nentries / 2;
+	x->start = offset;
+	for (size_t i = 0; i < x->n; i++) {
 		offset += entries[2 * i];
-		extents[i].end = offset;
-		extents[i].is_data = !(entries[2 * i + 1] & LIBNBD_STATE_ZERO);
+		at[i] = (struct extent){ offset, entries[2 * i + 1] };
 	}
 	return 0;
+}
+
+/* The extent that a byte is in, NULL if nothing was said about it. */
+static const struct extent *
+extent_at(const struct extents *x, uint64_t byte)
+{
+	size_t low = 0, high = x->n;
+
+	if (x->n == 0 || byte < x->start || byte >= x->at[x->n - 1].end)
+		return NULL;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (x->at[middle].end <= byte)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return &x->at[low];
 }
 
 static int
@@ -283,54 +312,38 @@ get_extents(struct disk *d, uint64_t from, struct err *e)
 					 .user_data = n };
 	uint64_t len = MIN(d->size - from, (uint64_t)STATUS_BYTES);
 
-	n->nextents = 0;
+	n->data.n = n->depth.n = 0;
 	if (nbd_block_status(n->nbd, len, from, callback, 0) < 0)
 		return nbd_failed(n, e);
-	if (n->nextents == 0 || n->extents_start != from ||
-	    n->extents[0].end <= from)
+	if (!extent_at(&n->data, from) || !extent_at(&n->depth, from))
 		return err_set(e, ERR_PROTOCOL,
 			       "qemu-nbd says nothing about byte %llu",
 			       (unsigned long long)from);
 	return 0;
 }
 
-/* The extent that byte 'from' is in, by halving: there may be many. */
-static const struct extent *
-extent_at(const struct nbd_disk *n, uint64_t from)
-{
-	size_t low = 0, high = n->nextents;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (n->extents[middle].end <= from)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return &n->extents[low];
-}
-
 static int
-nbd_disk_next_data(struct disk *d, uint64_t from, uint64_t *start,
-		   uint64_t *end, struct err *e)
+nbd_disk_next_data(struct disk *d, uint64_t from, struct disk_run *run,
+		   struct err *e)
 {
 	struct nbd_disk *n = d->state;
 
 	while (from < d->size) {
-		const struct extent *x;
+		const struct extent *data = extent_at(&n->data, from);
+		const struct extent *depth = extent_at(&n->depth, from);
 
-		if ((n->nextents == 0 || from < n->extents_start ||
-		     from >= n->extents[n->nextents - 1].end) &&
-		    get_extents(d, from, e) < 0)
-			return -1;
-		x = extent_at(n, from);
-		if (x->is_data) {
-			*start = from;
-			*end = x->end;
+		if (!data || !depth) {
+			if (get_extents(d, from, e) < 0)
+				return -1;
+			continue;
+		}
+		if (!(data->value & LIBNBD_STATE_ZERO)) {
+			*run = (struct disk_run){ from,
+						  MIN(data->end, depth->end),
+						  depth->value > 1 };
 			return 1;
 		}
-		from = x->end;
+		from = data->end;
 	}
 	return 0;
 }
@@ -354,6 +367,8 @@ disk_nbd_open(struct disk *d, const char *path, const char *format,
 	if (!n)
 		return err_sys(e, "%s", path);
 	n->child = (struct child){ .out = -1, .err = -1 };
+	n->data.context = LIBNBD_CONTEXT_BASE_ALLOCATION;
+	n->depth.context = CONTEXT_DEPTH;
 	if (start_server(n, opts, &connected, e) < 0 ||
 	    connect_server(n, connected, &d->size, e) < 0) {
 		nbd_disk_free(n);

@@ -28,7 +28,7 @@ raw_read(struct disk *d, uint64_t offset, uint8_t *out, size_t len,
 
 /* Block devices and some file systems do not know: then all may be data. */
 static int
-raw_next_data(struct disk *d, uint64_t from, uint64_t *start, uint64_t *end,
+raw_next_data(struct disk *d, uint64_t from, struct disk_run *run,
 	      struct err *e)
 {
 	const struct map *m = d->state;
@@ -37,15 +37,14 @@ raw_next_data(struct disk *d, uint64_t from, uint64_t *start, uint64_t *end,
 	if (data < 0 && errno == ENXIO && !d->files[0].silent)
 		return 0;
 	if (data < 0 && (errno == EINVAL || errno == ENXIO)) {
-		*start = from;
-		*end = d->size;
+		*run = (struct disk_run){ from, d->size, false };
 		return 1;
 	}
 	if (data < 0)
 		return err_sys(e, "SEEK_DATA");
 	hole = lseek(m->fd, data, SEEK_HOLE);
-	*start = (uint64_t)data;
-	*end = hole < 0 ? d->size : (uint64_t)hole;
+	*run = (struct disk_run){ (uint64_t)data,
+				  hole < 0 ? d->size : (uint64_t)hole, false };
 	return 1;
 }
 
@@ -72,6 +71,7 @@ disk_raw_open(struct disk *d, const char *path, struct err *e)
 		return -1;
 	}
 	d->ops = &raw_ops;
+	d->nown = d->nfiles;
 	d->data = m->data;
 	d->size = m->len;
 	d->state = m;

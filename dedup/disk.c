@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -91,6 +92,7 @@ disk_close(struct disk *d)
 {
 	if (d->ops)
 		d->ops->close(d);
+	free(d->backing);
 	*d = (struct disk){ .ops = NULL };
 }
 
@@ -105,19 +107,19 @@ disk_read(struct disk *d, uint64_t offset, void *out, size_t len, struct err *e)
 }
 
 int
-disk_next_data(struct disk *d, uint64_t from, uint64_t *start, uint64_t *end,
+disk_next_data(struct disk *d, uint64_t from, struct disk_run *run,
 	       struct err *e)
 {
 	int ret;
 
 	if (from >= d->size)
 		return 0;
-	ret = d->ops->next_data(d, from, start, end, e);
+	ret = d->ops->next_data(d, from, run, e);
 	if (ret <= 0)
 		return ret;
-	*start = MAX(*start, from);
-	*end = MIN(*end, d->size);
-	return *start < *end;
+	run->start = MAX(run->start, from);
+	run->end = MIN(run->end, d->size);
+	return run->start < run->end;
 }
 
 static int64_t

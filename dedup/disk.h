@@ -18,17 +18,25 @@ struct image_file {
 	bool silent; /* a block device: never tells that it changed */
 };
 
+/* Bytes start .. end-1 may be other than zero; whether they come from a
+ * backing file.
+ */
+struct disk_run {
+	uint64_t start, end;
+	bool is_backing;
+};
+
 struct disk;
 
 struct disk_ops {
 	void (*close)(struct disk *d);
 	int (*read)(struct disk *d, uint64_t offset, uint8_t *out, size_t len,
 		    struct err *e);
-	/* 1: bytes *start .. *end-1 are the next that may be other than zero,
-	 * *start >= from.  0: there are none.
+	/* 1: *run is the next that holds data, run->start >= from.  0: there
+	 * is none.
 	 */
-	int (*next_data)(struct disk *d, uint64_t from, uint64_t *start,
-			 uint64_t *end, struct err *e);
+	int (*next_data)(struct disk *d, uint64_t from, struct disk_run *run,
+			 struct err *e);
 };
 
 struct disk {
@@ -36,9 +44,11 @@ struct disk {
 	const char *format;  /* "raw", "qcow2", "vmdk", "vhdx", "vdi" */
 	const uint8_t *data; /* all of it, where it is mapped; else NULL */
 	uint64_t size;
-	/* The image itself first, then its backing files. */
+	/* The image's own files first, then those of its backing files. */
 	struct image_file files[DISK_FILES_MAX];
-	size_t nfiles;
+	size_t nfiles, nown;
+	char *backing; /* path of the backing file; NULL: none */
+	char backing_format[16];
 	void *state; /* of the driver */
 };
 
@@ -58,9 +68,8 @@ void disk_close(struct disk *d) __attribute__((nonnull));
 int disk_read(struct disk *d, uint64_t offset, void *out, size_t len,
 	      struct err *e) __attribute__((nonnull, warn_unused_result));
 /* As disk_ops.next_data; ends are cut at the end of the disk. */
-int disk_next_data(struct disk *d, uint64_t from, uint64_t *start,
-		   uint64_t *end, struct err *e)
-	__attribute__((nonnull, warn_unused_result));
+int disk_next_data(struct disk *d, uint64_t from, struct disk_run *run,
+		   struct err *e) __attribute__((nonnull, warn_unused_result));
 
 /* Adds the file behind fd to d->files. */
 int disk_add_file(struct disk *d, int fd, const char *path, struct err *e)

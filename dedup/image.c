@@ -108,6 +108,19 @@ image_files(const struct image *img, size_t *n)
 	return img->disk.files;
 }
 
+size_t
+image_nown(const struct image *img)
+{
+	return img->disk.nown;
+}
+
+const char *
+image_backing(const struct image *img, const char **format)
+{
+	*format = img->disk.backing_format;
+	return img->disk.backing;
+}
+
 /* The part that block n < nblocks is in. */
 static const struct image_part *
 part_of(const struct image *img, uint64_t n)
@@ -123,6 +136,12 @@ static uint64_t
 byte_of(const struct image_part *p, uint64_t n)
 {
 	return p->offset + (n - p->first_block) * PAGE_BYTES;
+}
+
+uint64_t
+image_offset(const struct image *img, uint64_t n)
+{
+	return byte_of(part_of(img, n), n);
 }
 
 const uint8_t *
@@ -155,28 +174,47 @@ image_read(struct image *img, uint64_t first, uint64_t n, uint8_t *out,
 	return 0;
 }
 
+/* The blocks of a run of bytes.  What holds data in part holds data; but what
+ * comes from a backing file in part does not come from there.
+ */
+static struct image_run
+blocks_of(const struct image_part *p, const struct disk_run *r)
+{
+	uint64_t end = MIN(r->end, p->offset + p->nblocks * PAGE_BYTES);
+	uint64_t start = r->start - p->offset, stop = end - p->offset;
+	struct image_run run = { .first = start / PAGE_BYTES };
+
+	run.is_backing = r->is_backing && start % PAGE_BYTES == 0 &&
+			 stop - start >= PAGE_BYTES;
+	if (run.is_backing)
+		run.n = (stop - start) / PAGE_BYTES;
+	else if (r->is_backing)
+		run.n = 1;
+	else
+		run.n = (stop - 1) / PAGE_BYTES + 1 - run.first;
+	run.first += p->first_block;
+	return run;
+}
+
 int
-image_next_data(struct image *img, uint64_t from, uint64_t *first, uint64_t *n,
+image_next_data(struct image *img, uint64_t from, struct image_run *run,
 		struct err *e)
 {
 	while (from < img->nblocks) {
 		const struct image_part *p = part_of(img, from);
-		uint64_t part_end = p->first_block + p->nblocks;
-		uint64_t start, end, last;
-		int ret = disk_next_data(&img->disk, byte_of(p, from), &start,
-					 &end, e);
+		struct disk_run bytes;
+		int ret =
+			disk_next_data(&img->disk, byte_of(p, from), &bytes, e);
 
 		if (ret < 0)
 			return err_prefix(e, "%s", img->path);
 		if (ret == 0)
 			return 0;
-		*first = p->first_block + (start - p->offset) / PAGE_BYTES;
-		last = p->first_block + (end - 1 - p->offset) / PAGE_BYTES;
-		if (*first < part_end) {
-			*n = MIN(last + 1, part_end) - *first;
+		if (bytes.start < p->offset + p->nblocks * PAGE_BYTES) {
+			*run = blocks_of(p, &bytes);
 			return 1;
 		}
-		from = part_end;
+		from = p->first_block + p->nblocks;
 	}
 	return 0;
 }

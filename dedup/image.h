@@ -35,8 +35,14 @@ const char *image_format(const struct image *img);
 uint64_t image_size(const struct image *img);    /* bytes of the disk */
 uint64_t image_nblocks(const struct image *img); /* over all parts */
 const struct image_part *image_parts(const struct image *img, size_t *n);
-/* The image itself first, then its backing files. */
+/* The image's own files first, then those of its backing files. */
 const struct image_file *image_files(const struct image *img, size_t *n);
+/* How many of these are its own. */
+size_t image_nown(const struct image *img);
+/* The backing file's path, NULL if there is none, and its format. */
+const char *image_backing(const struct image *img, const char **format);
+/* The byte of the disk where block n begins. */
+uint64_t image_offset(const struct image *img, uint64_t n);
 
 /* The 4096 bytes of block n if the image is mapped, else NULL. Any thread. */
 const uint8_t *image_block(const struct image *img, uint64_t n);
@@ -46,11 +52,14 @@ const uint8_t *image_block(const struct image *img, uint64_t n);
 int image_read(struct image *img, uint64_t first, uint64_t n, uint8_t *out,
 	       struct err *e) __attribute__((nonnull, warn_unused_result));
 
-/* The next run of blocks at or after 'from' that hold data (are allocated and
- * not known to be zero), within one part: 1, else 0 if there is none.
- */
-int image_next_data(struct image *img, uint64_t from, uint64_t *first,
-		    uint64_t *n, struct err *e)
-	__attribute__((nonnull, warn_unused_result));
+/* Blocks that hold data: are allocated and not known to be zero. */
+struct image_run {
+	uint64_t first, n; /* within one part */
+	bool is_backing;   /* all of it comes from backing files */
+};
+
+/* The next run at or after block 'from': 1, else 0 if there is none. */
+int image_next_data(struct image *img, uint64_t from, struct image_run *run,
+		    struct err *e) __attribute__((nonnull, warn_unused_result));
 
 #endif

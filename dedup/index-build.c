@@ -17,26 +17,27 @@
 #include "dedup/index-scan.h"
 #include "dedup/index-table.h"
 
-/* The image is read once.  Fingerprints go to the file as they come; hints go
- * to a file without a name, because how many buckets there must be is known
- * only when equal blocks have been found, and memory is bounded.
+/* How many blocks ahead buckets are fetched. */
+#define AHEAD 16
+
+/* The image is read once, and what is found goes to the file as it comes.
+ * How many buckets there must be is known only when equal blocks have been
+ * found; they are filled at the end from what was written.
  */
 struct builder {
 	struct image *img;
 	const struct index_how *how;
-	struct newfile out, hints;
+	struct newfile out;
 	struct index_header header;
 	struct digest *regions;
 	uint32_t *slots;
 	uint64_t *numbers;        /* of the region of each piece */
 	XXH3_state_t *pieces_sum; /* over the pieces written so far */
-	struct index_prints prints;
+	struct index_pieces pieces;
 	struct index_table table;
 	uint64_t nonzero;
 	struct index_build_stats *stats;
 };
-
-#define HINTS_BYTES (INDEX_REGION_BLOCKS * sizeof(uint64_t))
 
 static int
 write_section(struct builder *b, enum index_section s, const void *bytes,
@@ -116,27 +117,36 @@ fill_regions(struct builder *b, struct err *e)
 			    e);
 }
 
+static unsigned
+count_bits(const uint64_t words[INDEX_REGION_WORDS])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < INDEX_REGION_WORDS; i++)
+		n += (unsigned)__builtin_popcountll(words[i]);
+	return n;
+}
+
 static int
 add_region(struct builder *b, const struct index_region *r, struct err *e)
 {
 	struct index_header *h = &b->header;
+	const struct index_piece *p = &r->piece;
 	uint64_t at =
-		index_section_start(h, INDEX_PIECES) + h->npieces * INDEX_PIECE;
+		index_section_start(h, INDEX_PIECES) + h->npieces * sizeof(*p);
 
-	for (unsigned i = 0; i < ARRAY_LEN(r->data); i++)
-		h->data_blocks += (unsigned)__builtin_popcountll(r->data[i]);
+	h->data_blocks += count_bits(r->data);
+	b->stats->read_blocks += count_bits(r->data) - count_bits(r->known);
 	b->stats->cpu_ns += r->cpu_ns;
 	if (r->is_zero)
 		return 0;
 	for (unsigned i = 0; i < r->nblocks; i++)
-		b->nonzero += !index_print_is_zero(&r->prints[i]);
-	if (newfile_write(&b->hints, h->npieces * HINTS_BYTES, r->hints,
-			  HINTS_BYTES, e) < 0 ||
-	    newfile_write(&b->out, at, r->prints, INDEX_PIECE, e) < 0 ||
-	    digest_bytes(r->prints, r->nblocks * FINGERPRINT_BYTES,
+		b->nonzero += !index_print_is_zero(&p->prints[i]);
+	if (newfile_write(&b->out, at, p, sizeof(*p), e) < 0 ||
+	    digest_bytes(p->prints, r->nblocks * FINGERPRINT_BYTES,
 			 &b->regions[r->number], e) < 0)
 		return -1;
-	XXH3_64bits_update(b->pieces_sum, r->prints, INDEX_PIECE);
+	XXH3_64bits_update(b->pieces_sum, p, sizeof(*p));
 	b->numbers[h->npieces] = r->number;
 	b->slots[r->number] = htole32((uint32_t)++h->npieces);
 	return 0;
@@ -145,7 +155,8 @@ add_region(struct builder *b, const struct index_region *r, struct err *e)
 static int
 read_image(struct builder *b, struct err *e)
 {
-	struct index_scan *s = index_scan_new(b->img, b->how->threads, e);
+	struct index_scan *s =
+		index_scan_new(b->img, b->how->backing, b->how->threads, e);
 	const struct index_region *r;
 	int ret;
 
@@ -169,24 +180,26 @@ read_image(struct builder *b, struct err *e)
 
 /* Enters all blocks; counts those that are unlike any before. */
 static uint64_t
-fill_table(struct builder *b, const uint64_t *hints)
+fill_table(struct builder *b)
 {
 	uint64_t unique = 0;
 
-	for (uint64_t p = 0; p < b->header.npieces; p++) {
-		const uint64_t *h = hints + p * INDEX_REGION_BLOCKS;
-		const struct fingerprint *prints =
-			b->prints.pieces + p * INDEX_REGION_BLOCKS;
-		uint64_t first = b->numbers[p] * INDEX_REGION_BLOCKS;
+	for (uint64_t n = 0; n < b->header.npieces; n++) {
+		const struct index_piece *p = &b->pieces.at[n];
+		uint64_t first = b->numbers[n] * INDEX_REGION_BLOCKS;
 
 		for (unsigned i = 0; i < INDEX_REGION_BLOCKS; i++) {
-			if (i + 16 < INDEX_REGION_BLOCKS)
-				index_table_prefetch(&b->table, h[i + 16]);
-			if (!index_print_is_zero(&prints[i]))
-				unique += index_table_add(
-						  &b->table, &b->prints, h[i],
-						  (uint32_t)(first + i)) !=
-					  INDEX_EQUAL;
+			uint64_t hint = le64toh(p->hints[i]);
+			uint32_t block = (uint32_t)(first + i);
+
+			if (i + AHEAD < INDEX_REGION_BLOCKS)
+				index_table_prefetch(
+					&b->table,
+					le64toh(p->hints[i + AHEAD]));
+			if (!index_print_is_zero(&p->prints[i]) &&
+			    index_table_add(&b->table, &b->pieces, hint,
+					    block) != INDEX_EQUAL)
+				unique++;
 		}
 	}
 	return unique;
@@ -212,17 +225,17 @@ size_table(struct builder *b, uint64_t entries, struct err *e)
  * turn out to be equal, a smaller one.
  */
 static int
-build_table(struct builder *b, const uint64_t *hints, struct err *e)
+build_table(struct builder *b, struct err *e)
 {
 	uint64_t unique;
 
 	if (size_table(b, b->nonzero, e) < 0)
 		return -1;
-	unique = fill_table(b, hints);
+	unique = fill_table(b);
 	if (unique < b->nonzero - b->nonzero / 32) {
 		if (size_table(b, unique, e) < 0)
 			return -1;
-		unique = fill_table(b, hints);
+		unique = fill_table(b);
 	}
 	b->header.unique_blocks = unique;
 	return 0;
@@ -232,25 +245,18 @@ static int
 make_table(struct builder *b, struct err *e)
 {
 	uint64_t before = clock_cpu_ns();
-	uint64_t hints_len = b->header.npieces * HINTS_BYTES;
 	uint64_t start = index_section_start(&b->header, INDEX_PIECES);
-	uint64_t len = b->header.npieces * INDEX_PIECE;
-	void *hints, *pieces;
+	uint64_t len = index_section_bytes(&b->header, INDEX_PIECES);
+	void *pieces =
+		mmap(NULL, len, PROT_READ, MAP_SHARED, b->out.fd, (off_t)start);
 	int ret;
 
-	hints = mmap(NULL, hints_len, PROT_READ, MAP_SHARED, b->hints.fd, 0);
-	if (hints == MAP_FAILED)
-		return err_sys(e, "mapping the hints");
-	pieces =
-		mmap(NULL, len, PROT_READ, MAP_SHARED, b->out.fd, (off_t)start);
-	if (pieces == MAP_FAILED) {
-		munmap(hints, hints_len);
-		return err_sys(e, "mapping the fingerprints");
-	}
-	b->prints = (struct index_prints){ b->slots, pieces };
-	ret = build_table(b, hints, e);
+	if (pieces == MAP_FAILED)
+		return err_sys(e, "mapping %llu bytes",
+			       (unsigned long long)len);
+	b->pieces = (struct index_pieces){ b->slots, pieces };
+	ret = build_table(b, e);
 	munmap(pieces, len);
-	munmap(hints, hints_len);
 	b->stats->cpu_ns += clock_cpu_ns() - before;
 	return ret;
 }
@@ -315,10 +321,8 @@ builder_init(struct builder *b, const char *path, struct err *e)
 	if (!b->regions || !b->slots || !b->numbers || !b->pieces_sum)
 		return err_sys(e, "%llu regions", (unsigned long long)n);
 	XXH3_64bits_reset(b->pieces_sum);
-	if (newfile_open(&b->out, path, e) < 0 ||
-	    newfile_open(&b->hints, path, e) < 0)
+	if (newfile_open(&b->out, path, e) < 0)
 		return -1;
-	(void)unlink(b->hints.temp);
 	return fill_regions(b, e);
 }
 
@@ -326,7 +330,6 @@ static void
 builder_fini(struct builder *b)
 {
 	newfile_close(&b->out);
-	newfile_close(&b->hints);
 	free(b->regions);
 	free(b->slots);
 	free(b->numbers);
@@ -338,11 +341,9 @@ int
 index_build(struct image *img, const char *path, const struct index_how *how,
 	    struct index_build_stats *stats, struct err *e)
 {
-	struct builder b = { .img = img,
-			     .how = how,
-			     .out = { .fd = -1 },
-			     .hints = { .fd = -1 },
-			     .stats = stats };
+	struct builder b = {
+		.img = img, .how = how, .out = { .fd = -1 }, .stats = stats
+	};
 	uint64_t before = clock_wall_ns();
 	int ret;
 
@@ -353,7 +354,7 @@ index_build(struct image *img, const char *path, const struct index_how *how,
 		ret = err_prefix(e, "index of %s", image_path(img));
 	else
 		ret = newfile_commit(&b.out, e);
-	stats->data_blocks = stats->read_blocks = b.header.data_blocks;
+	stats->data_blocks = b.header.data_blocks;
 	stats->unique_blocks = b.header.unique_blocks;
 	stats->wall_ns = clock_wall_ns() - before;
 	builder_fini(&b);

@@ -12,6 +12,10 @@
 /* How to build an index; all zero is fine. */
 struct index_how {
 	unsigned threads; /* 0: one for each CPU, at most 8 */
+	/* An index of the backing file, or NULL.  If it proves that this has
+	 * not changed, only blocks of the image itself are read.
+	 */
+	const struct index *backing;
 	void (*report)(void *arg, uint64_t done_blocks, uint64_t all_blocks);
 	void *arg;
 	const volatile sig_atomic_t *cancelled; /* stop when it is not 0 */
@@ -20,7 +24,8 @@ struct index_how {
 struct index_build_stats {
 	uint64_t data_blocks;   /* blocks with data */
 	uint64_t unique_blocks; /* of these, different and not zero */
-	uint64_t read_blocks;   /* read now; the rest came from the old index */
+	uint64_t
+		read_blocks; /* of the first, not known from the backing index */
 	uint64_t cpu_ns, wall_ns;
 };
 

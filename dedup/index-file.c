@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <string.h>
 
 #include "common/buf.h"
 #include "dedup/disk.h"
 #include "dedup/index-file.h"
+
+static_assert(sizeof(struct index_piece) % PAGE_BYTES == 0,
+	      "pieces need no padding");
 
 #define SUM_AT (INDEX_HEADER - 8)
 
@@ -23,7 +27,7 @@ index_section_bytes(const struct index_header *h, enum index_section s)
 	case INDEX_SLOTS:
 		return index_nregions(h) * sizeof(uint32_t);
 	case INDEX_PIECES:
-		return h->npieces * INDEX_PIECE;
+		return h->npieces * sizeof(struct index_piece);
 	case INDEX_BUCKETS:
 		/* The last home buckets may spill, too. */
 		return h->nbuckets ? (h->nbuckets + INDEX_SPILL_MAX) *
@@ -233,16 +237,29 @@ index_file_get(struct span *s, struct image_file *f, struct err *e)
 	return 0;
 }
 
-const struct fingerprint *
-index_print(const struct index_prints *p, uint64_t block)
+static const struct index_piece *
+piece_of(const struct index_pieces *p, uint64_t block)
 {
-	static const struct fingerprint none;
 	uint32_t slot = le32toh(p->slots[block / INDEX_REGION_BLOCKS]);
 
-	if (slot == 0)
-		return &none;
-	return &p->pieces[(uint64_t)(slot - 1) * INDEX_REGION_BLOCKS +
-			  block % INDEX_REGION_BLOCKS];
+	return slot ? &p->at[slot - 1] : NULL;
+}
+
+const struct fingerprint *
+index_pieces_print(const struct index_pieces *p, uint64_t block)
+{
+	static const struct fingerprint none;
+	const struct index_piece *piece = piece_of(p, block);
+
+	return piece ? &piece->prints[block % INDEX_REGION_BLOCKS] : &none;
+}
+
+uint64_t
+index_pieces_hint(const struct index_pieces *p, uint64_t block)
+{
+	const struct index_piece *piece = piece_of(p, block);
+
+	return piece ? le64toh(piece->hints[block % INDEX_REGION_BLOCKS]) : 0;
 }
 
 bool

@@ -17,13 +17,11 @@
  * padding.  Where a section stands follows from the counts in the header.
  * All numbers are little-endian.
  */
-#define INDEX_MAGIC    "virtmigx"
-#define INDEX_VERSION  1
-#define INDEX_HEADER   4096
-#define INDEX_PATH_MAX 3072
-/* The fingerprints of one region. */
+#define INDEX_MAGIC         "virtmigx"
+#define INDEX_VERSION       1
+#define INDEX_HEADER        4096
+#define INDEX_PATH_MAX      3072
 #define INDEX_REGION_BLOCKS 1024 /* 4 MiB */
-#define INDEX_PIECE         (INDEX_REGION_BLOCKS * FINGERPRINT_BYTES)
 #define INDEX_FILE_BYTES    48
 #define INDEX_PART_BYTES    24
 #define INDEX_BUCKET_BYTES  64
@@ -35,7 +33,7 @@ enum index_section {
 	INDEX_PARTS = 1,   /* where its blocks begin */
 	INDEX_REGIONS = 2, /* SHA-256 over the fingerprints of each region */
 	INDEX_SLOTS = 3,   /* number of each region's piece, from 1; 0: none */
-	INDEX_PIECES = 4,  /* fingerprints of regions that are not all zero */
+	INDEX_PIECES = 4,  /* of the regions that are not all zero */
 	INDEX_BUCKETS = 5, /* which blocks have a given hash */
 	INDEX__MAX
 };
@@ -56,6 +54,15 @@ index_nregions(const struct index_header *h)
 {
 	return (h->nblocks + INDEX_REGION_BLOCKS - 1) / INDEX_REGION_BLOCKS;
 }
+
+/* What is known of the blocks of one region: all zero bits where a block
+ * holds no data, or only zeros.  Lookups never touch the hints; they are for
+ * whoever builds the index of an image on top of this one.
+ */
+struct index_piece {
+	struct fingerprint prints[INDEX_REGION_BLOCKS];
+	uint64_t hints[INDEX_REGION_BLOCKS];
+};
 
 /* Bytes that a section really uses, before its padding. */
 uint64_t index_section_bytes(const struct index_header *h, enum index_section s)
@@ -89,14 +96,17 @@ int index_root_of(const struct index_header *h, const struct image_part *parts,
 		  const struct digest *regions, struct digest *root,
 		  struct err *e) __attribute__((nonnull, warn_unused_result));
 
-/* The fingerprints by block number, wherever they are mapped. */
-struct index_prints {
+/* The pieces by block number, wherever they are mapped. */
+struct index_pieces {
 	const uint32_t *slots;
-	const struct fingerprint *pieces;
+	const struct index_piece *at;
 };
 
-const struct fingerprint *index_print(const struct index_prints *p,
-				      uint64_t block) __attribute__((nonnull));
+const struct fingerprint *index_pieces_print(const struct index_pieces *p,
+					     uint64_t block)
+	__attribute__((nonnull));
+uint64_t index_pieces_hint(const struct index_pieces *p, uint64_t block)
+	__attribute__((nonnull));
 /* Whether it is the one of blocks without data. */
 bool index_print_is_zero(const struct fingerprint *f) __attribute__((nonnull));
 

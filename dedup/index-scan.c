@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,14 +27,14 @@ struct scan_job {
 
 struct index_scan {
 	struct image *img;
+	const struct index *backing; /* or NULL */
 	struct pool *pool;
 	struct scan_job *jobs[JOBS_MAX];
 	unsigned njobs;
 	struct scan_job *idle[JOBS_MAX];
 	unsigned nidle;
 	struct scan_job *given; /* the caller looks at its region */
-	/* The run of data that the next region begins in or before. */
-	uint64_t run, run_end;
+	struct image_run run;   /* what is left of the current run of data */
 	bool ended;
 };
 
@@ -54,7 +55,7 @@ hash_group(struct index_region *r, struct group *g, struct err *e)
 	if (fingerprint_pages(g->pages, g->n, prints, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < g->n; i++)
-		r->prints[g->blocks[i]] = prints[i];
+		r->piece.prints[g->blocks[i]] = prints[i];
 	g->n = 0;
 	return 0;
 }
@@ -73,19 +74,17 @@ hash_region(struct scan_job *j, struct err *e)
 	uint64_t first = r->number * INDEX_REGION_BLOCKS;
 	struct group g = { .n = 0 };
 
-	memset(r->prints, 0, sizeof(r->prints));
-	r->is_zero = true;
 	for (unsigned i = 0; i < r->nblocks; i++) {
 		const uint8_t *page;
 
-		if (!(r->data[i / 64] >> (i % 64) & 1))
+		if (!(r->data[i / 64] & ~r->known[i / 64] & 1ull << i % 64))
 			continue;
 		page = j->bytes ? j->bytes + (size_t)i * PAGE_BYTES
 				: image_block(j->img, first + i);
 		if (page_is_zero(page))
 			continue;
 		r->is_zero = false;
-		r->hints[i] = digest_hint(page, PAGE_BYTES);
+		r->piece.hints[i] = htole64(digest_hint(page, PAGE_BYTES));
 		g.pages[g.n] = page;
 		g.blocks[g.n++] = i;
 		if (g.n == GROUP && hash_group(r, &g, e) < 0)
@@ -131,7 +130,8 @@ default_threads(void)
 }
 
 struct index_scan *
-index_scan_new(struct image *img, unsigned threads, struct err *e)
+index_scan_new(struct image *img, const struct index *backing, unsigned threads,
+	       struct err *e)
 {
 	struct index_scan *s = calloc(1, sizeof(*s));
 	bool mapped = image_nblocks(img) == 0 || image_block(img, 0);
@@ -141,6 +141,8 @@ index_scan_new(struct image *img, unsigned threads, struct err *e)
 		return NULL;
 	}
 	s->img = img;
+	if (backing && index_is_of_backing(backing, img))
+		s->backing = backing;
 	if (threads == 0)
 		threads = default_threads();
 	threads = MIN(threads, THREADS_MAX);
@@ -174,55 +176,91 @@ index_scan_free(struct index_scan *s)
 static int
 find_run(struct index_scan *s, struct err *e)
 {
-	uint64_t n;
 	int ret;
 
-	if (s->run < s->run_end || s->ended)
+	if (s->run.n > 0 || s->ended)
 		return 0;
-	ret = image_next_data(s->img, s->run_end, &s->run, &n, e);
+	ret = image_next_data(s->img, s->run.first, &s->run, e);
 	if (ret < 0)
 		return -1;
 	s->ended = ret == 0;
-	s->run_end = ret ? s->run + n : s->run_end;
 	return 0;
+}
+
+/* Takes what the backing file's index knows of block n, number i here; false
+ * if it has no such block.
+ */
+static bool
+take_known(struct index_scan *s, struct index_region *r, uint64_t n, unsigned i)
+{
+	uint64_t there;
+
+	if (!index_block_at(s->backing, image_offset(s->img, n), &there))
+		return false;
+	r->known[i / 64] |= 1ull << i % 64;
+	r->piece.prints[i] = *index_fingerprint(s->backing, there);
+	r->piece.hints[i] = htole64(index_hint(s->backing, there));
+	if (!index_print_is_zero(&r->piece.prints[i]))
+		r->is_zero = false;
+	return true;
 }
 
 /* Takes blocks off the current run until it or the region ends. */
 static int
-take_run(struct index_scan *s, struct scan_job *j, uint64_t end, struct err *e)
+take_run(struct index_scan *s, struct scan_job *j, struct err *e)
 {
-	uint64_t first = j->region.number * INDEX_REGION_BLOCKS;
-	uint64_t stop = MIN(s->run_end, end);
+	struct index_region *r = &j->region;
+	uint64_t first = r->number * INDEX_REGION_BLOCKS;
+	uint64_t n = MIN(s->run.n, first + r->nblocks - s->run.first);
+	uint64_t stop = s->run.first + n, unread = s->run.first;
 
-	if (j->bytes &&
-	    image_read(s->img, s->run, stop - s->run,
-		       j->bytes + (s->run - first) * PAGE_BYTES, e) < 0)
+	for (uint64_t b = s->run.first; b < stop; b++) {
+		unsigned i = (unsigned)(b - first);
+
+		r->data[i / 64] |= 1ull << i % 64;
+		if (s->backing && s->run.is_backing && unread == b &&
+		    take_known(s, r, b, i))
+			unread++;
+	}
+	if (j->bytes && unread < stop &&
+	    image_read(s->img, unread, stop - unread,
+		       j->bytes + (unread - first) * PAGE_BYTES, e) < 0)
 		return -1;
-	for (; s->run < stop; s->run++)
-		j->region.data[(s->run - first) / 64] |=
-			1ull << (s->run - first) % 64;
+	s->run.first += n;
+	s->run.n -= n;
 	return 0;
+}
+
+static void
+region_init(struct index_region *r, uint64_t number, uint64_t nblocks)
+{
+	uint64_t first = number * INDEX_REGION_BLOCKS;
+
+	r->number = number;
+	r->nblocks = (unsigned)MIN(nblocks - first, INDEX_REGION_BLOCKS);
+	r->is_zero = true;
+	memset(r->data, 0, sizeof(r->data));
+	memset(r->known, 0, sizeof(r->known));
+	memset(&r->piece, 0, sizeof(r->piece));
 }
 
 /* Fills the next region that holds data and starts hashing it. */
 static int
 start_region(struct index_scan *s, struct err *e)
 {
+	uint64_t before = clock_cpu_ns(), end;
 	struct scan_job *j;
-	uint64_t before = clock_cpu_ns(), first, end;
 
 	if (find_run(s, e) < 0)
 		return -1;
 	if (s->ended)
 		return 0;
 	j = s->idle[--s->nidle];
-	j->region.number = s->run / INDEX_REGION_BLOCKS;
-	first = j->region.number * INDEX_REGION_BLOCKS;
-	end = MIN(first + INDEX_REGION_BLOCKS, image_nblocks(s->img));
-	j->region.nblocks = (unsigned)(end - first);
-	memset(j->region.data, 0, sizeof(j->region.data));
-	while (!s->ended && s->run < end)
-		if (take_run(s, j, end, e) < 0 || find_run(s, e) < 0)
+	region_init(&j->region, s->run.first / INDEX_REGION_BLOCKS,
+		    image_nblocks(s->img));
+	end = j->region.number * INDEX_REGION_BLOCKS + j->region.nblocks;
+	while (!s->ended && s->run.first < end)
+		if (take_run(s, j, e) < 0 || find_run(s, e) < 0)
 			return -1;
 	j->region.cpu_ns = clock_cpu_ns() - before;
 	pool_submit(s->pool, &j->job);

@@ -9,28 +9,34 @@
 #include "common/err.h"
 #include "dedup/image.h"
 #include "dedup/index-file.h"
+#include "dedup/index.h"
 
 /* Reads an image region by region and hashes what it reads, several regions
  * side by side; gives them back in order.  One thread, the owner, calls.
  */
+#define INDEX_REGION_WORDS (INDEX_REGION_BLOCKS / 64)
+
 struct index_region {
 	uint64_t number;
 	unsigned nblocks;
-	uint64_t data[INDEX_REGION_BLOCKS / 64]; /* which blocks hold data */
-	/* Of blocks that hold data but zeros, and of those that hold none, the
-	 * print is zero; the hint is then unset.
+	/* Which blocks hold data, and of which of these the backing file's
+	 * index told all that there is to know.
 	 */
-	struct fingerprint prints[INDEX_REGION_BLOCKS];
-	uint64_t hints[INDEX_REGION_BLOCKS];
-	bool is_zero; /* all prints are */
+	uint64_t data[INDEX_REGION_WORDS], known[INDEX_REGION_WORDS];
+	struct index_piece piece;
+	bool is_zero; /* all of the piece is */
 	uint64_t cpu_ns;
 };
 
 struct index_scan;
 
-struct index_scan *index_scan_new(struct image *img, unsigned threads,
+/* backing, which may be NULL, is the index of the backing file of img, or
+ * anything else: then it is not used.  threads: as in index_how.
+ */
+struct index_scan *index_scan_new(struct image *img,
+				  const struct index *backing, unsigned threads,
 				  struct err *e)
-	__attribute__((nonnull, warn_unused_result));
+	__attribute__((nonnull(1, 4), warn_unused_result));
 void index_scan_free(struct index_scan *s);
 
 /* The next region that holds data, NULL after the last; it lives until the

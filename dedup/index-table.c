@@ -36,30 +36,30 @@ slots_with(const struct index_bucket *b, uint16_t tag)
 
 static bool
 has_equal(const struct index_bucket *b, uint16_t tag,
-	  const struct index_prints *prints, const struct fingerprint *print)
+	  const struct index_pieces *pieces, const struct fingerprint *print)
 {
 	unsigned found = slots_with(b, tag);
 
 	for (; found; found &= found - 1) {
 		uint32_t block = le32toh(b->blocks[__builtin_ctz(found)]);
 
-		if (memcmp(index_print(prints, block), print, sizeof(*print)) ==
-		    0)
+		if (memcmp(index_pieces_print(pieces, block), print,
+			   sizeof(*print)) == 0)
 			return true;
 	}
 	return false;
 }
 
 enum index_added
-index_table_add(struct index_table *t, const struct index_prints *prints,
+index_table_add(struct index_table *t, const struct index_pieces *pieces,
 		uint64_t hint, uint32_t block)
 {
-	const struct fingerprint *print = index_print(prints, block);
+	const struct fingerprint *print = index_pieces_print(pieces, block);
 	struct index_bucket *b = home_of(t, hint);
 	uint16_t tag = htole16((uint16_t)hint);
 
 	for (unsigned i = 0; i <= INDEX_SPILL_MAX; i++, b++) {
-		if (has_equal(b, tag, prints, print))
+		if (has_equal(b, tag, pieces, print))
 			return INDEX_EQUAL;
 		if (b->used < INDEX_BUCKET_SLOTS) {
 			b->tags[b->used] = tag;

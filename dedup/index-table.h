@@ -38,7 +38,7 @@ enum index_added {
 
 /* Enters a block that is not zero. */
 enum index_added index_table_add(struct index_table *t,
-				 const struct index_prints *prints,
+				 const struct index_pieces *pieces,
 				 uint64_t hint, uint32_t block)
 	__attribute__((nonnull));
 void index_table_prefetch(const struct index_table *t, uint64_t hint)

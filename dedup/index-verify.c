@@ -55,7 +55,7 @@ compare_region(struct index_differences *found, const struct index *idx,
 
 	compare_zeros(found, idx, at, first);
 	for (unsigned i = 0; i < r->nblocks; i++)
-		compare(found, idx, first + i, &r->prints[i]);
+		compare(found, idx, first + i, &r->piece.prints[i]);
 	for (unsigned i = 0; i < ARRAY_LEN(r->data); i++)
 		found->read += (unsigned)__builtin_popcountll(r->data[i]);
 	return first + r->nblocks;
@@ -74,7 +74,7 @@ index_verify(const struct index *idx, struct image *img,
 	*found = (struct index_differences){ 0 };
 	if (check_parts(idx, img, e) < 0)
 		return -1;
-	s = index_scan_new(img, how->threads, e);
+	s = index_scan_new(img, NULL, how->threads, e);
 	if (!s)
 		return -1;
 	while ((ret = index_scan_next(s, &r, e)) == 0 && r) {

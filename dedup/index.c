@@ -15,7 +15,7 @@ struct index {
 	struct image_part parts[PARTITION_PARTS_MAX];
 	struct image_file files[DISK_FILES_MAX];
 	const struct digest *regions;
-	struct index_prints prints;
+	struct index_pieces pieces;
 	struct index_table table;
 };
 
@@ -91,7 +91,7 @@ check_slots(const struct index *idx, struct err *e)
 	uint64_t n = index_nregions(&idx->header), next = 1;
 
 	for (uint64_t i = 0; i < n; i++) {
-		uint32_t slot = le32toh(idx->prints.slots[i]);
+		uint32_t slot = le32toh(idx->pieces.slots[i]);
 
 		if (slot != 0 && slot != next++)
 			return err_set(e, ERR_CORRUPT,
@@ -122,12 +122,14 @@ index_check(struct index *idx, struct err *e)
 	if (check_sums(idx, e) < 0)
 		return -1;
 	idx->regions = (const void *)section(idx, INDEX_REGIONS);
-	idx->prints.slots = (const void *)section(idx, INDEX_SLOTS);
-	idx->prints.pieces = (const void *)section(idx, INDEX_PIECES);
+	idx->pieces.slots = (const void *)section(idx, INDEX_SLOTS);
+	idx->pieces.at = (const void *)section(idx, INDEX_PIECES);
 	idx->table.buckets = (void *)(uintptr_t)section(idx, INDEX_BUCKETS);
 	idx->table.nhomes = idx->header.nbuckets;
 	if (read_parts(idx, e) < 0 || read_files(idx, e) < 0)
 		return -1;
+	/* All of the file was read, but of that the hints are for others. */
+	madvise((void *)(uintptr_t)idx->map.data, idx->map.len, MADV_DONTNEED);
 	return check_slots(idx, e);
 }
 
@@ -247,7 +249,47 @@ index_fingerprint(const struct index *idx, uint64_t block)
 
 	if (block >= idx->header.nblocks)
 		return &none;
-	return index_print(&idx->prints, block);
+	return index_pieces_print(&idx->pieces, block);
+}
+
+uint64_t
+index_hint(const struct index *idx, uint64_t block)
+{
+	return block < idx->header.nblocks
+		       ? index_pieces_hint(&idx->pieces, block)
+		       : 0;
+}
+
+bool
+index_block_at(const struct index *idx, uint64_t offset, uint64_t *block)
+{
+	for (uint32_t i = 0; i < idx->header.nparts; i++) {
+		const struct image_part *p = &idx->parts[i];
+		uint64_t n = (offset - p->offset) / PAGE_BYTES;
+
+		if (offset < p->offset || n >= p->nblocks)
+			continue;
+		*block = p->first_block + n;
+		return (offset - p->offset) % PAGE_BYTES == 0;
+	}
+	return false;
+}
+
+bool
+index_is_of_backing(const struct index *idx, const struct image *img)
+{
+	size_t n, own = image_nown(img);
+	const struct image_file *files = image_files(img, &n);
+	const char *format;
+
+	if (!image_backing(img, &format) || n - own != idx->header.nfiles ||
+	    strcmp(format, idx->header.format) != 0)
+		return false;
+	for (size_t i = own; i < n; i++)
+		if (files[i].silent ||
+		    !same_file(&files[i], &idx->files[i - own]))
+			return false;
+	return true;
 }
 
 void

@@ -33,6 +33,11 @@ void index_close(struct index *idx);
  */
 bool index_is_current(const struct index *idx, const struct image *img);
 
+/* Whether it is the index of the backing file of img, and can prove that this
+ * has not changed: a block device never proves that.
+ */
+bool index_is_of_backing(const struct index *idx, const struct image *img);
+
 /* Where the index of the image at path is kept by default: in the folder
  * that VIRT_MIG_INDEX_DIR names, else in /var/lib/virt-mig/index for root and
  * in the user's cache folder for others; named by the image's real path.
@@ -57,6 +62,11 @@ const struct digest *index_regions(const struct index *idx, size_t *n);
  */
 const struct fingerprint *index_fingerprint(const struct index *idx,
 					    uint64_t block);
+
+/* digest_hint() of a block whose fingerprint is not zero. */
+uint64_t index_hint(const struct index *idx, uint64_t block);
+/* The block that begins at byte offset of the disk; false if none does. */
+bool index_block_at(const struct index *idx, uint64_t offset, uint64_t *block);
 
 /* Starts loading the bucket of a hint; call it some pages ahead. */
 void index_prefetch(const struct index *idx, uint64_t hint);

@@ -54,12 +54,29 @@ qemu-img create -q -f qcow2 -F raw -b fs.raw one.qcow2
 qemu-img create -q -f qcow2 -F qcow2 -b one.qcow2 two.qcow2
 [ "$(built two.qcow2 root)" = "$root" ] && [ "$(field files)" = 3 ]
 result $? "two empty overlays have the root of their base"
-qemu-io -c 'write -P 7 20M 64k' two.qcow2 >/dev/null
+qemu-io -f qcow2 -c 'write -P 7 20M 64k' two.qcow2 >/dev/null
 cp fs.raw same.raw
 qemu-io -f raw -c 'write -P 7 20M 64k' same.raw >/dev/null
 [ "$(built two.qcow2 root)" != "$root" ] &&
 	[ "$(built two.qcow2 root)" = "$(built same.raw root)" ]
 result $? "a write to the overlay shows in the root"
+
+# With an index of the base, only what the overlay holds is read: 16 blocks.
+index build fs.raw
+[ "$(built two.qcow2 read_blocks)" -ne 16 ]
+result $? "the index of a file below the backing file is of no use"
+cp two.qcow2.idx want.idx
+index build --backing -o two.qcow2.idx --force two.qcow2 &&
+	grep -q '^read 64.0 KiB in' out
+result $? "only the overlay is read when its backing file is known"
+cmp -s two.qcow2.idx want.idx
+result $? "and the index is the same, byte by byte"
+touch fs.raw
+[ "$(built two.qcow2 read_blocks)" -ne 16 ]
+result $? "a touched backing file is read"
+index build --backing -o two.qcow2.idx --force two.qcow2 &&
+	grep -q '^read 64.0 KiB in' out
+result $? "or its indexes are built again first"
 
 # An MBR whose one partition begins at sector 63, as old tools made it.
 unique=$(built fs.raw unique_blocks)

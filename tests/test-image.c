@@ -126,19 +126,20 @@ assert_blocks(struct image *img)
 static uint64_t
 assert_data(struct image *img)
 {
-	uint64_t from = 0, first, n, total = 0;
+	uint64_t from = 0, total = 0;
+	struct image_run r;
 	uint8_t block[PAGE_BYTES], zero[PAGE_BYTES] = { 0 };
 	struct err e;
 	int ret;
 
-	while ((ret = image_next_data(img, from, &first, &n, &e)) == 1) {
-		assert_true(first >= from && n > 0);
-		for (; from < first; from++) {
+	while ((ret = image_next_data(img, from, &r, &e)) == 1) {
+		assert_true(r.first >= from && r.n > 0);
+		for (; from < r.first; from++) {
 			assert_ok(image_read(img, from, 1, block, &e), &e);
 			assert_memory_equal(block, zero, PAGE_BYTES);
 		}
-		from = first + n;
-		total += n;
+		from = r.first + r.n;
+		total += r.n;
 	}
 	assert_int_equal(ret, 0);
 	assert_true(from <= image_nblocks(img));

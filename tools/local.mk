@@ -38,6 +38,9 @@ noinst_LIBRARIES += %D%/libtools.a
 virt_mig_SOURCES = \
 	%D%/virt-mig.c %D%/verb.h \
 	%D%/cmd-bench.c \
-	%D%/cmd-index.c \
+	%D%/cmd-index.c %D%/cmd-index.h \
+	%D%/cmd-index-build.c \
+	%D%/cmd-index-check.c \
+	%D%/cmd-index-show.c \
 	$(NULL)
 virt_mig_LDADD = %D%/libtools.a $(MIG_LDADD)
