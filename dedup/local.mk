@@ -4,6 +4,7 @@ noinst_LIBRARIES += %D%/libdedup.a
 %C%_libdedup_a_SOURCES = \
 	%D%/base.c %D%/base.h \
 	%D%/delta.c %D%/delta.h \
+	%D%/keyed.c %D%/keyed.h \
 	%D%/match.c %D%/match.h \
 	%D%/normal.c %D%/normal.h \
 	%D%/table.c %D%/table.h \
@@ -11,6 +12,8 @@ noinst_LIBRARIES += %D%/libdedup.a
 	%D%/disk-chain.c %D%/disk-chain.h \
 	%D%/disk-nbd.c \
 	%D%/disk-raw.c \
+	%D%/finder.c %D%/finder.h \
+	%D%/held.c %D%/held.h \
 	%D%/image.c %D%/image.h \
 	%D%/index.c %D%/index.h \
 	%D%/index-build.c %D%/index-build.h \

@@ -132,14 +132,12 @@ decode_rebuild(struct pool_job *job, unsigned worker)
 {
 	struct decoding *x = (struct decoding *)job;
 	uint64_t t = clock_cpu_ns();
-	int ret;
 
 	(void)worker;
 	if (x->failed)
 		return;
-	ret = rebuild_frame(&x->rebuild, &x->frame, x->streams, &x->err);
-	x->failed = ret < 0 && !x->rebuild.missing;
-	x->good = ret == 0;
+	x->good =
+		rebuild_frame(&x->rebuild, &x->frame, x->streams, &x->err) == 0;
 	x->rebuild_ns = clock_cpu_ns() - t;
 }
 

@@ -20,7 +20,9 @@
  *	the bytes are the ones that the sender has
  *
  * What a frame says is hostile until then: it can make pages of this output
- * wrong, which the digest tells, and nothing else.
+ * wrong, which the digest tells, and nothing else.  A frame that is well
+ * formed but does not fit what it refers to (a base that is not the sender's,
+ * a frame before it that was wrong) is not good; it is no breach of protocol.
  */
 struct decoder;
 
@@ -40,7 +42,7 @@ struct decoding {
 	size_t raw_cap;
 	struct span streams[STREAM__MAX]; /* inside raw */
 	bool failed; /* no frame: the peer broke the protocol; err says how */
-	bool good;   /* the digest agrees */
+	bool good;   /* rebuilt, and the digest agrees */
 	struct err err;
 	uint64_t unpack_ns, rebuild_ns, digest_ns; /* CPU */
 };

@@ -38,9 +38,7 @@ rebuild_source(struct rebuilding *b, struct plan_ref ref, struct err *e)
 		if (ref.page < b->page)
 			page = b->r->target.history(b->r->target.arg, ref.page);
 	} else if (base_shares(base, ref.page)) {
-		page = base_page(base, ref.page, b->scratch, e);
-		b->r->missing = !page;
-		return page;
+		return base_page(base, ref.page, b->scratch, e);
 	}
 	if (!page)
 		(void)err_set(e, ERR_PROTOCOL,
@@ -166,7 +164,6 @@ rebuild_frame(struct rebuild *r, const struct frame *f,
 				.bytes_end = f->first_byte + f->nbytes };
 
 	r->nitems = 0;
-	r->missing = false;
 	plan_reader_init(&b.reader, streams,
 			 base_guest_like(r->bases, r->nbases),
 			 (uint8_t)r->nbases);

@@ -44,13 +44,10 @@ struct rebuild {
 	/* out: REBUILD_ITEMS_MAX of them are the caller's */
 	struct rebuild_item *items;
 	size_t nitems;
-	bool missing; /* the error is about a base of ours, not about the peer
-		       */
 };
 
 /* Rebuilds the frame into the target.  Fails with ERR_PROTOCOL when the
- * streams say what they may not, or with .missing set and any error when a
- * page of a base could not be read.
+ * streams say what they may not, or as base_page() did.
  */
 int rebuild_frame(struct rebuild *r, const struct frame *f,
 		  const struct span streams[STREAM__MAX], struct err *e)

@@ -121,6 +121,15 @@ check_PROGRAMS += %D%/test-control
 %C%_test_control_SOURCES = %D%/test-control.c %D%/test.h
 %C%_test_control_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-control
+check_PROGRAMS += %D%/test-held
+%C%_test_held_SOURCES = %D%/test-held.c %D%/test.h
+%C%_test_held_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-held
+
+check_PROGRAMS += %D%/test-sink
+%C%_test_sink_SOURCES = %D%/test-sink.c %D%/test.h
+%C%_test_sink_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-sink
 
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh

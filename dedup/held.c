@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "common/page.h"
+#include "dedup/held.h"
+
+static const char *
+held_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+/* The index at that path, if it is whole and of this generation. */
+static struct index *
+held_current_index(const char *path, const struct image *image)
+{
+	struct err ignored;
+	struct index *idx;
+
+	if (access(path, F_OK) < 0)
+		return NULL;
+	idx = index_open(path, &ignored);
+	if (idx && index_is_current(idx, image))
+		return idx;
+	index_close(idx);
+	return NULL;
+}
+
+static int
+held_index(struct held *h, const char *path, const struct index_how *how,
+	   struct err *e)
+{
+	struct index_build_stats stats;
+	char place[PATH_MAX];
+
+	if (index_default_path(path, place, sizeof(place), e) < 0)
+		return -1;
+	h->index = held_current_index(place, h->image);
+	if (h->index)
+		return 0;
+	if (index_build(h->image, place, how, &stats, e) < 0)
+		return -1;
+	h->index = index_open(place, e);
+	return h->index ? 0 : -1;
+}
+
+int
+held_open_image(struct held *h, const char *path, const char *format,
+		const struct index_how *how, struct err *e)
+{
+	*h = (struct held){ .name = held_name(path), .memory.map.fd = -1 };
+	h->image = image_open_as(path, format, e);
+	if (!h->image || held_index(h, path, how, e) < 0) {
+		held_close(h);
+		return -1;
+	}
+	h->root = *index_root(h->index);
+	h->regions = index_regions(h->index, &h->nregions);
+	h->base = (struct base){ .kind = BASE_IMAGE,
+				 .npages = index_nblocks(h->index),
+				 .image = h->image,
+				 .index = h->index };
+	return 0;
+}
+
+static bool
+page_is_zero(const uint8_t *page)
+{
+	return page_word(page, 0) == 0 &&
+	       memcmp(page, page + 8, PAGE_BYTES - 8) == 0;
+}
+
+/* The fingerprints of one region; all zero bits for a page of zeros, as an
+ * index has it.
+ */
+static int
+held_hash_region(struct held *h, uint64_t first, uint64_t n, struct err *e)
+{
+	const uint8_t *pages[BASE_REGION_PAGES] = { NULL };
+	struct fingerprint fps[BASE_REGION_PAGES];
+	uint64_t where[BASE_REGION_PAGES];
+	size_t used = 0;
+
+	for (uint64_t i = first; i < first + n; i++) {
+		pages[used] = memory_page(&h->memory, i);
+		where[used] = i;
+		used += !page_is_zero(pages[used]);
+	}
+	if (fingerprint_pages(pages, used, fps, e) < 0)
+		return -1;
+	for (size_t i = 0; i < used; i++)
+		h->own_fps[where[i]] = fps[i];
+	return digest_bytes(h->own_fps + first, n * sizeof(*h->own_fps),
+			    &h->own_regions[first / BASE_REGION_PAGES], e);
+}
+
+static int
+held_hash_memory(struct held *h, const struct index_how *how, struct err *e)
+{
+	uint64_t npages = h->memory.npages, n;
+
+	h->nregions = (npages + BASE_REGION_PAGES - 1) / BASE_REGION_PAGES;
+	h->own_fps = calloc(npages + 1, sizeof(*h->own_fps));
+	h->own_regions = calloc(h->nregions + 1, sizeof(*h->own_regions));
+	if (!h->own_fps || !h->own_regions)
+		return err_sys(e, "fingerprints of %llu pages",
+			       (unsigned long long)npages);
+	for (uint64_t i = 0; i < npages; i += n) {
+		n = MIN(npages - i, (uint64_t)BASE_REGION_PAGES);
+		if (how->cancelled && *how->cancelled)
+			return err_set(e, ERR_CANCELLED, "interrupted");
+		if (held_hash_region(h, i, n, e) < 0)
+			return -1;
+		if (how->report)
+			how->report(how->arg, i + n, npages);
+	}
+	return digest_bytes(h->own_regions, h->nregions * DIGEST_BYTES,
+			    &h->root, e);
+}
+
+int
+held_open_memory(struct held *h, const char *path,
+		 const struct memory_region *regions, size_t nregions,
+		 const struct index_how *how, struct err *e)
+{
+	*h = (struct held){ .name = held_name(path), .memory.map.fd = -1 };
+	if (memory_open(&h->memory, path, regions, nregions, e) < 0)
+		return -1;
+	if (held_hash_memory(h, how, e) < 0) {
+		held_close(h);
+		return -1;
+	}
+	h->regions = h->own_regions;
+	h->base = (struct base){ .kind = BASE_MEMORY,
+				 .npages = h->memory.npages,
+				 .memory = &h->memory,
+				 .fps = h->own_fps };
+	return 0;
+}
+
+void
+held_close(struct held *h)
+{
+	index_close(h->index);
+	image_close(h->image);
+	memory_close(&h->memory);
+	free(h->own_fps);
+	free(h->own_regions);
+	*h = (struct held){ .memory.map.fd = -1 };
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef MIG_HELD_H
+#define MIG_HELD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dedup/base.h"
+#include "dedup/index-build.h"
+
+/* Something that this end holds and pages may be taken from: open, and named
+ * by digests, so that two ends can find out what they both hold.  Read-only
+ * once open: any thread.
+ */
+struct held {
+	struct base base; /* .regions is NULL: all of it */
+	struct digest root;
+	const struct digest *regions; /* of each 4 MiB, over fingerprints */
+	size_t nregions;
+	const char *name; /* the last part of the path */
+	/* What the above points into. */
+	struct image *image;
+	struct index *index;
+	struct memory memory;
+	struct fingerprint *own_fps;
+	struct digest *own_regions;
+};
+
+/* A disk image, with the index at its default place, built there first if it
+ * is not that of this generation.  format as for image_open_as().  A path
+ * must outlive what was opened from it.
+ */
+int held_open_image(struct held *h, const char *path, const char *format,
+		    const struct index_how *how, struct err *e)
+	__attribute__((nonnull(1, 2, 4, 5), warn_unused_result));
+/* A memory image; how->report gets pages.  All of it is read. */
+int held_open_memory(struct held *h, const char *path,
+		     const struct memory_region *regions, size_t nregions,
+		     const struct index_how *how, struct err *e)
+	__attribute__((nonnull(1, 2, 5, 6), warn_unused_result));
+void held_close(struct held *h) __attribute__((nonnull));
+
+#endif

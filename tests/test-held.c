@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "common/page.h"
+#include "dedup/finder.h"
+#include "dedup/held.h"
+#include "dedup/keyed.h"
+#include "tests/test.h"
+
+#define NPAGES 3000
+
+static char dir[] = "/tmp/test-held.XXXXXX";
+static uint8_t bytes[NPAGES * PAGE_BYTES];
+static const struct index_how how = { .threads = 1 };
+static struct err e;
+
+static const char *
+path_of(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+/* Every third page is zero, every seventh equals page 1. */
+static void
+write_pages(const char *name, uint64_t seed)
+{
+	int fd = open(path_of(name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	for (size_t i = 0; i < NPAGES; i++)
+		for (size_t at = 0; at < PAGE_BYTES; at += 8) {
+			uint64_t w = i % 3 ? test_random(&seed) : 0;
+
+			memcpy(bytes + i * PAGE_BYTES + at, &w, 8);
+			if (i > 1 && i % 7 == 0)
+				memcpy(bytes + i * PAGE_BYTES + at,
+				       bytes + PAGE_BYTES + at, 8);
+		}
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+	close(fd);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	return setenv("VIRT_MIG_INDEX_DIR", path_of("index"), 1);
+}
+
+static int
+teardown(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command);
+}
+
+static void
+equal_memories_have_equal_roots_and_a_change_shows_in_its_region(void **state)
+{
+	struct held a, b;
+
+	(void)state;
+	write_pages("a", 1);
+	assert_ok(held_open_memory(&a, path_of("a"), NULL, 0, &how, &e), &e);
+	assert_string_equal(a.name, "a");
+	assert_int_equal(a.nregions, 3);
+	write_pages("b", 1);
+	assert_ok(held_open_memory(&b, path_of("b"), NULL, 0, &how, &e), &e);
+	assert_memory_equal(&a.root, &b.root, sizeof(a.root));
+	held_close(&b);
+	bytes[1025 * PAGE_BYTES] ^= 1;
+	assert_int_equal(truncate(path_of("b"), 0), 0);
+	{
+		auto_fd int fd = open(path_of("b"), O_WRONLY);
+
+		assert_int_equal(write(fd, bytes, sizeof(bytes)),
+				 sizeof(bytes));
+	}
+	assert_ok(held_open_memory(&b, path_of("b"), NULL, 0, &how, &e), &e);
+	assert_memory_not_equal(&a.root, &b.root, sizeof(a.root));
+	assert_memory_equal(&a.regions[0], &b.regions[0], DIGEST_BYTES);
+	assert_memory_not_equal(&a.regions[1], &b.regions[1], DIGEST_BYTES);
+	assert_memory_equal(&a.regions[2], &b.regions[2], DIGEST_BYTES);
+	held_close(&a);
+	held_close(&b);
+}
+
+static void
+an_image_is_indexed_once_and_again_when_it_changed(void **state)
+{
+	struct held a, b;
+
+	(void)state;
+	write_pages("disk", 3);
+	assert_ok(held_open_image(&a, path_of("disk"), "raw", &how, &e), &e);
+	assert_int_equal(a.base.npages, NPAGES);
+	assert_ok(held_open_image(&b, path_of("disk"), "raw", &how, &e), &e);
+	assert_memory_equal(&a.root, &b.root, sizeof(a.root));
+	held_close(&b);
+	write_pages("disk", 4);
+	assert_ok(held_open_image(&b, path_of("disk"), "raw", &how, &e), &e);
+	assert_memory_not_equal(&a.root, &b.root, sizeof(a.root));
+	held_close(&a);
+	held_close(&b);
+	assert_err(held_open_image(&a, path_of("none"), "raw", &how, &e), &e,
+		   ERR_SYSTEM);
+}
+
+static void
+keyed_fingerprints_open_only_with_their_key(void **state)
+{
+	struct fingerprint fps[300], keyed[300], back[300];
+	uint8_t key[KEYED_KEY_BYTES], other[KEYED_KEY_BYTES];
+	uint64_t seed = 9;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fps); i++)
+		((uint8_t *)fps)[i] = (uint8_t)test_random(&seed);
+	assert_ok(keyed_draw(key, &e), &e);
+	assert_ok(keyed_draw(other, &e), &e);
+	assert_memory_not_equal(key, other, sizeof(key));
+	assert_ok(keyed_seal(key, fps, 300, keyed, &e), &e);
+	for (size_t i = 0; i < 300; i++)
+		assert_memory_not_equal(&fps[i], &keyed[i], FINGERPRINT_BYTES);
+	assert_ok(keyed_open(key, keyed, 300, back, &e), &e);
+	assert_memory_equal(fps, back, sizeof(fps));
+	assert_ok(keyed_open(other, keyed, 300, back, &e), &e);
+	assert_memory_not_equal(fps, back, sizeof(fps));
+}
+
+static void
+what_is_held_is_found_and_nothing_else(void **state)
+{
+	struct base bases[3] = { { BASE_HISTORY, .npages = 1 } };
+	struct held image, memory;
+	struct finder *f;
+
+	(void)state;
+	write_pages("m", 5);
+	assert_ok(held_open_memory(&memory, path_of("m"), NULL, 0, &how, &e),
+		  &e);
+	write_pages("i", 6);
+	assert_ok(held_open_image(&image, path_of("i"), "raw", &how, &e), &e);
+	bases[1] = image.base;
+	bases[2] = memory.base;
+	f = finder_new(bases, 3, &e);
+	assert_non_null(f);
+	for (size_t i = 0; i < NPAGES; i++) {
+		struct fingerprint fps[2] = { *base_fingerprint(&bases[1], i),
+					      *base_fingerprint(&bases[2], i) };
+		struct plan_ref refs[2];
+		bool copy = i > 1 && i % 7 == 0, zero = i % 3 == 0 && !copy;
+
+		finder_find(f, fps, 2, refs);
+		for (uint8_t k = 0; k < 2; k++) {
+			assert_int_equal(refs[k].base, zero ? 0 : k + 1);
+			assert_int_equal(refs[k].page, zero ? 0 : copy ? 1 : i);
+			fps[k].b[15] ^= 1;
+		}
+		finder_find(f, fps, 2, refs);
+		assert_int_equal(refs[0].base, PLAN_BASE_HISTORY);
+		assert_int_equal(refs[1].base, PLAN_BASE_HISTORY);
+	}
+	finder_free(f);
+	held_close(&image);
+	held_close(&memory);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			equal_memories_have_equal_roots_and_a_change_shows_in_its_region),
+		cmocka_unit_test(
+			an_image_is_indexed_once_and_again_when_it_changed),
+		cmocka_unit_test(keyed_fingerprints_open_only_with_their_key),
+		cmocka_unit_test(what_is_held_is_found_and_nothing_else),
+	};
+
+	return cmocka_run_group_tests_name("held", tests, setup, teardown);
+}
