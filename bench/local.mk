@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# bench: measures one part at a time; not installed, not run by 'make check'.
+noinst_PROGRAMS += %D%/bench-index
+%C%_bench_index_SOURCES = %D%/bench-index.c
+%C%_bench_index_LDADD = $(MIG_LDADD)
