@@ -7,6 +7,8 @@
 check_PROGRAMS += %D%/fuzz-codec
 check_PROGRAMS += %D%/fuzz-decode
 check_PROGRAMS += %D%/fuzz-elf
+check_PROGRAMS += %D%/fuzz-index
+check_PROGRAMS += %D%/fuzz-partition
 check_PROGRAMS += %D%/fuzz-roundtrip
 
 # What a program without its own _LDADD is linked with: the fuzz targets, and
