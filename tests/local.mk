@@ -93,6 +93,11 @@ check_PROGRAMS += %D%/test-engine
 %C%_test_engine_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-engine
 
+check_PROGRAMS += %D%/test-bench-report
+%C%_test_bench_report_SOURCES = %D%/test-bench-report.c %D%/test.h
+%C%_test_bench_report_LDADD = tools/libtools.a $(TEST_LIBS)
+TESTS += %D%/test-bench-report
+
 check_PROGRAMS += %D%/test-bench-peers
 %C%_test_bench_peers_SOURCES = %D%/test-bench-peers.c %D%/test.h
 %C%_test_bench_peers_LDADD = tools/libtools.a $(TEST_LIBS)
@@ -130,6 +135,9 @@ check_PROGRAMS += %D%/test-sink
 %C%_test_sink_SOURCES = %D%/test-sink.c %D%/test.h
 %C%_test_sink_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-sink
+
+TESTS += %D%/bench.sh
+EXTRA_DIST += %D%/bench.sh
 
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh

@@ -159,6 +159,8 @@ html_classes(struct html *h, const struct bench_tier *t)
 	for (size_t i = 0; i < t->nclasses; i++) {
 		const struct bench_class *c = &t->classes[i];
 
+		if (c->pages == 0)
+			continue;
 		fprintf(h->out,
 			"<tr><td>%s</td><td>%s</td><td>%s</td>"
 			"<td class=\"hide\">%.1f %%</td><td>%s</td></tr>",

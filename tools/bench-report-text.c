@@ -120,6 +120,8 @@ put_classes(const struct bench_tier *t, FILE *out)
 	for (size_t i = 0; i < t->nclasses; i++) {
 		const struct bench_class *c = &t->classes[i];
 
+		if (c->pages == 0)
+			continue;
 		fprintf(out, "  %-12s %11s %10s %6.2f%% %11s\n", c->name,
 			format_count(pages, c->pages),
 			format_bytes(bytes, c->pages * PAGE_BYTES),

@@ -10,6 +10,7 @@
 #include "tools/bench-options.h"
 #include "tools/bench-report.h"
 #include "tools/bench-run.h"
+#include "tools/progress.h"
 #include "tools/verb.h"
 
 static int
@@ -67,6 +68,8 @@ cmd_bench(int argc, char **argv, struct err *e)
 		fputs(bench_usage, stdout);
 		return 0;
 	}
+	/* From here on Ctrl-C does not leave a temporary file behind. */
+	(void)interrupted();
 	/* A page that cannot be written is told now, not in ten minutes. */
 	if (o.html && newfile_open(&html, o.html, e) != 0)
 		return -1;
