@@ -9,7 +9,7 @@ base_page(const struct base *b, uint64_t n, uint8_t scratch[4096],
 {
 	const uint8_t *page;
 
-	if (b->kind == BASE_MEMORY)
+	if (b->kind == BASE_MEMORY || b->kind == BASE_KERNEL)
 		return memory_page(b->memory, n);
 	page = image_block(b->image, n);
 	if (page)

@@ -16,6 +16,7 @@ enum base_kind {
 	BASE_HISTORY, /* pages of this session, already rebuilt */
 	BASE_IMAGE,   /* a generation of a disk image */
 	BASE_MEMORY,  /* memory of this VM kept from an earlier visit */
+	BASE_KERNEL,  /* a kernel as a disk image holds it (vmlinux.h) */
 };
 
 #define BASE_REGION_PAGES 1024 /* what is agreed upon at a time: 4 MiB */
@@ -25,7 +26,7 @@ struct base {
 	uint64_t npages;
 	struct image *image;         /* BASE_IMAGE */
 	const struct index *index;   /* BASE_IMAGE, where it is searched */
-	const struct memory *memory; /* BASE_MEMORY */
+	const struct memory *memory; /* BASE_MEMORY, BASE_KERNEL */
 	const uint8_t *regions;      /* bit r: region r is shared; NULL: all */
 	const struct fingerprint *fps; /* of each page; NULL: not known */
 };

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/page.h"
 #include "dedup/held.h"
+#include "dedup/vmlinux.h"
 
 static const char *
 held_name(const char *path)
@@ -140,6 +141,32 @@ held_open_memory(struct held *h, const char *path,
 	}
 	h->regions = h->own_regions;
 	h->base = (struct base){ .kind = BASE_MEMORY,
+				 .npages = h->memory.npages,
+				 .memory = &h->memory,
+				 .fps = h->own_fps };
+	return 0;
+}
+
+int
+held_open_kernel(struct held *h, const struct held *image, size_t i,
+		 struct err *e)
+{
+	static const struct index_how how;
+	uint64_t blocks[INDEX_KERNELS_MAX];
+
+	*h = (struct held){ .name = image->name, .memory.map.fd = -1 };
+	if (i >= index_kernels(image->index, blocks))
+		return err_set(e, ERR_USAGE, "%s holds no kernel %zu",
+			       image->name, i);
+	if (vmlinux_load(&h->memory, image->image, blocks[i], e) < 0)
+		return err_prefix(e, "%s, kernel at block %llu", image->name,
+				  (unsigned long long)blocks[i]);
+	if (held_hash_memory(h, &how, e) < 0) {
+		held_close(h);
+		return -1;
+	}
+	h->regions = h->own_regions;
+	h->base = (struct base){ .kind = BASE_KERNEL,
 				 .npages = h->memory.npages,
 				 .memory = &h->memory,
 				 .fps = h->own_fps };

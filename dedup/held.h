@@ -38,6 +38,12 @@ int held_open_memory(struct held *h, const char *path,
 		     const struct memory_region *regions, size_t nregions,
 		     const struct index_how *how, struct err *e)
 	__attribute__((nonnull(1, 2, 5, 6), warn_unused_result));
+/* The i-th kernel that an open image holds; the image stays open longer.
+ * Kernels in pieces or packed in unknown ways are errors, to be passed over.
+ */
+int held_open_kernel(struct held *h, const struct held *image, size_t i,
+		     struct err *e)
+	__attribute__((nonnull, warn_unused_result));
 void held_close(struct held *h) __attribute__((nonnull));
 
 #endif

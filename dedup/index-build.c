@@ -31,7 +31,8 @@ struct builder {
 	struct index_header header;
 	struct digest *regions;
 	uint32_t *slots;
-	uint64_t *numbers;        /* of the region of each piece */
+	uint64_t *numbers; /* of the region of each piece */
+	uint64_t kernels[INDEX_KERNELS_MAX];
 	XXH3_state_t *pieces_sum; /* over the pieces written so far */
 	struct index_pieces pieces;
 	struct index_table table;
@@ -138,6 +139,10 @@ add_region(struct builder *b, const struct index_region *r, struct err *e)
 	h->data_blocks += count_bits(r->data);
 	b->stats->read_blocks += count_bits(r->data) - count_bits(r->known);
 	b->stats->cpu_ns += r->cpu_ns;
+	for (unsigned i = 0; i < r->nkernels && h->nkernels < INDEX_KERNELS_MAX;
+	     i++)
+		b->kernels[h->nkernels++] = htole64(
+			r->number * INDEX_REGION_BLOCKS + r->kernels[i]);
 	if (r->is_zero)
 		return 0;
 	for (unsigned i = 0; i < r->nblocks; i++)
@@ -270,6 +275,7 @@ write_rest(struct builder *b, struct err *e)
 
 	if (write_files(b, e) < 0 || write_parts(b, e) < 0 ||
 	    write_section(b, INDEX_BUCKETS, b->table.buckets, e) < 0 ||
+	    write_section(b, INDEX_KERNELS, b->kernels, e) < 0 ||
 	    write_section(b, INDEX_REGIONS, b->regions, e) < 0 ||
 	    write_section(b, INDEX_SLOTS, b->slots, e) < 0 ||
 	    index_root_of(&b->header, image_parts(b->img, &n), b->regions,

@@ -22,6 +22,8 @@ index_section_bytes(const struct index_header *h, enum index_section s)
 		return (uint64_t)h->nfiles * INDEX_FILE_BYTES;
 	case INDEX_PARTS:
 		return (uint64_t)h->nparts * INDEX_PART_BYTES;
+	case INDEX_KERNELS:
+		return (uint64_t)h->nkernels * sizeof(uint64_t);
 	case INDEX_REGIONS:
 		return index_nregions(h) * DIGEST_BYTES;
 	case INDEX_SLOTS:
@@ -56,7 +58,8 @@ put_fields(struct buf *b, const struct index_header *h, struct err *e)
 	if (buf_put(b, INDEX_MAGIC, 8, e) < 0 ||
 	    buf_put_u32(b, INDEX_VERSION, e) < 0 ||
 	    buf_put_u32(b, h->nfiles, e) < 0 ||
-	    buf_put_u32(b, h->nparts, e) < 0 || buf_put_u32(b, 0, e) < 0 ||
+	    buf_put_u32(b, h->nparts, e) < 0 ||
+	    buf_put_u32(b, h->nkernels, e) < 0 ||
 	    buf_put_u64(b, h->image_size, e) < 0 ||
 	    buf_put_u64(b, h->nblocks, e) < 0 ||
 	    buf_put_u64(b, h->data_blocks, e) < 0 ||
@@ -97,12 +100,11 @@ get_fields(struct span *s, struct index_header *h, uint32_t *version,
 	   struct err *e)
 {
 	const uint8_t *magic;
-	uint32_t unused;
 
 	if (span_take(s, 8, &magic, e) < 0 || span_get_u32(s, version, e) < 0 ||
 	    span_get_u32(s, &h->nfiles, e) < 0 ||
 	    span_get_u32(s, &h->nparts, e) < 0 ||
-	    span_get_u32(s, &unused, e) < 0 ||
+	    span_get_u32(s, &h->nkernels, e) < 0 ||
 	    span_get_u64(s, &h->image_size, e) < 0 ||
 	    span_get_u64(s, &h->nblocks, e) < 0 ||
 	    span_get_u64(s, &h->data_blocks, e) < 0 ||
@@ -123,6 +125,7 @@ counts_make_sense(const struct index_header *h)
 {
 	return h->nfiles >= 1 && h->nfiles <= DISK_FILES_MAX &&
 	       h->nparts <= PARTITION_PARTS_MAX &&
+	       h->nkernels <= INDEX_KERNELS_MAX &&
 	       h->nblocks <= INDEX_BLOCKS_MAX &&
 	       h->nblocks <= h->image_size / PAGE_BYTES &&
 	       h->npieces <= index_nregions(h) &&

@@ -24,6 +24,7 @@
 #define INDEX_REGION_BLOCKS 1024 /* 4 MiB */
 #define INDEX_FILE_BYTES    48
 #define INDEX_PART_BYTES    24
+#define INDEX_KERNELS_MAX   64
 #define INDEX_BUCKET_BYTES  64
 #define INDEX_SPILL_MAX     8 /* buckets that one may spill into */
 #define INDEX_BLOCKS_MAX    (1ull << 32)
@@ -35,11 +36,12 @@ enum index_section {
 	INDEX_SLOTS = 3,   /* number of each region's piece, from 1; 0: none */
 	INDEX_PIECES = 4,  /* of the regions that are not all zero */
 	INDEX_BUCKETS = 5, /* which blocks have a given hash */
+	INDEX_KERNELS = 6, /* blocks in which a Linux kernel's file begins */
 	INDEX__MAX
 };
 
 struct index_header {
-	uint32_t nfiles, nparts;
+	uint32_t nfiles, nparts, nkernels;
 	uint64_t image_size, nblocks;
 	uint64_t data_blocks, unique_blocks;
 	uint64_t npieces, nbuckets;

@@ -11,6 +11,7 @@
 #include "common/page.h"
 #include "common/pool.h"
 #include "dedup/index-scan.h"
+#include "dedup/vmlinux.h"
 
 /* Jobs hold at most 4 MiB of blocks each, so all of them hold 48 MiB. */
 #define THREADS_MAX 8
@@ -67,6 +68,13 @@ page_is_zero(const uint8_t *page)
 	       memcmp(page, page + 8, PAGE_BYTES - 8) == 0;
 }
 
+static void
+add_kernel(struct index_region *r, unsigned i)
+{
+	if (r->nkernels < ARRAY_LEN(r->kernels))
+		r->kernels[r->nkernels++] = (uint16_t)i;
+}
+
 static int
 hash_region(struct scan_job *j, struct err *e)
 {
@@ -83,6 +91,8 @@ hash_region(struct scan_job *j, struct err *e)
 				: image_block(j->img, first + i);
 		if (page_is_zero(page))
 			continue;
+		if (vmlinux_starts(page))
+			add_kernel(r, i);
 		r->is_zero = false;
 		r->piece.hints[i] = htole64(digest_hint(page, PAGE_BYTES));
 		g.pages[g.n] = page;
@@ -202,6 +212,8 @@ take_known(struct index_scan *s, struct index_region *r, uint64_t n, unsigned i)
 	r->piece.hints[i] = htole64(index_hint(s->backing, there));
 	if (!index_print_is_zero(&r->piece.prints[i]))
 		r->is_zero = false;
+	if (index_has_kernel(s->backing, there))
+		add_kernel(r, i);
 	return true;
 }
 
@@ -238,6 +250,7 @@ region_init(struct index_region *r, uint64_t number, uint64_t nblocks)
 
 	r->number = number;
 	r->nblocks = (unsigned)MIN(nblocks - first, INDEX_REGION_BLOCKS);
+	r->nkernels = 0;
 	r->is_zero = true;
 	memset(r->data, 0, sizeof(r->data));
 	memset(r->known, 0, sizeof(r->known));

@@ -29,7 +29,8 @@ static int
 check_sums(const struct index *idx, struct err *e)
 {
 	static const char *const names[INDEX__MAX] = {
-		"files", "parts", "regions", "slots", "fingerprints", "buckets",
+		"files",        "parts",   "regions", "slots",
+		"fingerprints", "buckets", "kernels",
 	};
 	const struct index_header *h = &idx->header;
 
@@ -258,6 +259,29 @@ index_hint(const struct index *idx, uint64_t block)
 	return block < idx->header.nblocks
 		       ? index_pieces_hint(&idx->pieces, block)
 		       : 0;
+}
+
+size_t
+index_kernels(const struct index *idx, uint64_t out[INDEX_KERNELS_MAX])
+{
+	const uint8_t *at = section(idx, INDEX_KERNELS);
+
+	for (uint32_t i = 0; i < idx->header.nkernels; i++) {
+		memcpy(&out[i], at + i * sizeof(out[i]), sizeof(out[i]));
+		out[i] = le64toh(out[i]);
+	}
+	return idx->header.nkernels;
+}
+
+bool
+index_has_kernel(const struct index *idx, uint64_t block)
+{
+	uint64_t kernels[INDEX_KERNELS_MAX];
+	size_t n = index_kernels(idx, kernels);
+
+	while (n > 0 && kernels[n - 1] != block)
+		n--;
+	return n > 0;
 }
 
 bool

@@ -68,6 +68,12 @@ uint64_t index_hint(const struct index *idx, uint64_t block);
 /* The block that begins at byte offset of the disk; false if none does. */
 bool index_block_at(const struct index *idx, uint64_t offset, uint64_t *block);
 
+/* The blocks in which the file of a Linux kernel begins, as far as can be told
+ * from those blocks (vmlinux.h).
+ */
+size_t index_kernels(const struct index *idx, uint64_t out[INDEX_KERNELS_MAX]);
+bool index_has_kernel(const struct index *idx, uint64_t block);
+
 /* Starts loading the bucket of a hint; call it some pages ahead. */
 void index_prefetch(const struct index *idx, uint64_t hint);
 /* Blocks whose 4096 bytes may have digest_hint() == hint, at most

@@ -8,6 +8,8 @@ noinst_LIBRARIES += %D%/libdedup.a
 	%D%/match.c %D%/match.h \
 	%D%/normal.c %D%/normal.h \
 	%D%/table.c %D%/table.h \
+	%D%/unpack.c %D%/unpack.h \
+	%D%/vmlinux.c %D%/vmlinux.h \
 	%D%/disk.c %D%/disk.h %D%/disk-impl.h \
 	%D%/disk-chain.c %D%/disk-chain.h \
 	%D%/disk-nbd.c \

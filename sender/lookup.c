@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "classify/fill.h"
+#include "common/mem.h"
 #include "common/page.h"
 #include "dedup/normal.h"
+#include "dedup/vmlinux.h"
 #include "sender/lookup.h"
 
 /* Enters every page of the kept memory: 0.1 s per GiB, once. */
@@ -30,6 +32,77 @@ lookup_load_kept(struct lookup *l, struct err *e)
 	return 0;
 }
 
+/* Pages of a kernel that are compared to find out where it runs. */
+#define LOOKUP_PROBES 32
+/* As many must agree: constants are the same in any kernel of a version. */
+#define LOOKUP_AGREE 3
+
+static unsigned
+lookup_agree(const struct lookup *l, const struct memory *kernel,
+	     uint64_t shift)
+{
+	uint64_t first = kernel->segments[0].gpa;
+	unsigned agree = 0;
+
+	for (uint64_t i = 0; i < LOOKUP_PROBES; i++) {
+		uint64_t k = i * kernel->npages / LOOKUP_PROBES, n, value;
+		const uint8_t *page = memory_page(kernel, k);
+
+		if (memory_page_at(l->memory, first + k * PAGE_BYTES + shift,
+				   &n) &&
+		    memcmp(memory_page(l->memory, n), page, PAGE_BYTES) == 0 &&
+		    !fill_find(page, &value))
+			agree++;
+	}
+	return agree;
+}
+
+/* Where this guest runs that kernel, if it does: KASLR moves it as a whole. */
+static void
+lookup_place_kernel(struct lookup *l, size_t base)
+{
+	const struct memory *kernel = l->bases[base].memory, *m = l->memory;
+	uint64_t first = kernel->segments[0].gpa, best = 0, end = 0;
+	unsigned most = LOOKUP_AGREE - 1;
+
+	if (l->nplaces == LOOKUP_PLACES)
+		return;
+	for (size_t i = 0; i < m->nruns; i++)
+		end = MAX(end,
+			  m->by_gpa[i].gpa + m->by_gpa[i].npages * PAGE_BYTES);
+	for (uint64_t at = first % VMLINUX_ALIGN; at < end;
+	     at += VMLINUX_ALIGN) {
+		unsigned agree = lookup_agree(l, kernel, at - first);
+
+		if (agree <= most)
+			continue;
+		most = agree;
+		best = at - first;
+	}
+	if (most >= LOOKUP_AGREE)
+		l->places[l->nplaces++] = (struct lookup_place){ base, best };
+}
+
+static int
+lookup_load(struct lookup *l, struct err *e)
+{
+	if (table_init(&l->sent, l->memory->npages, e) < 0 ||
+	    table_init(&l->sent_normal, l->memory->npages, e) < 0)
+		return -1;
+	for (size_t i = 1; i < l->nbases; i++)
+		if (l->bases[i].kind == BASE_MEMORY)
+			l->kept = i;
+	if (l->kept) {
+		l->places[l->nplaces++] = (struct lookup_place){ l->kept, 0 };
+		if (lookup_load_kept(l, e) < 0)
+			return -1;
+	}
+	for (size_t i = 1; i < l->nbases; i++)
+		if (l->bases[i].kind == BASE_KERNEL)
+			lookup_place_kernel(l, i);
+	return 0;
+}
+
 int
 lookup_init(struct lookup *l, const struct memory *memory,
 	    const struct base *bases, size_t nbases, struct err *e)
@@ -40,19 +113,10 @@ lookup_init(struct lookup *l, const struct memory *memory,
 	l->nbases = nbases;
 	if (memory->npages >= UINT32_MAX)
 		return err_set(e, ERR_LIMIT, "memory of more than 16 TiB");
-	if (table_init(&l->sent, memory->npages, e) < 0 ||
-	    table_init(&l->sent_normal, memory->npages, e) < 0) {
-		lookup_fini(l);
-		return -1;
-	}
-	for (size_t i = 1; i < nbases; i++)
-		if (bases[i].kind == BASE_MEMORY)
-			l->kept = i;
-	if (l->kept && lookup_load_kept(l, e) < 0) {
-		lookup_fini(l);
-		return -1;
-	}
-	return 0;
+	if (lookup_load(l, e) == 0)
+		return 0;
+	lookup_fini(l);
+	return -1;
 }
 
 void
@@ -73,22 +137,26 @@ lookup_bytes(const struct lookup *l, struct plan_ref ref)
 			   ref.page);
 }
 
-const uint8_t *
-lookup_same_address(const struct lookup *l, uint64_t n, struct plan_ref *ref)
+size_t
+lookup_places(const struct lookup *l, uint64_t n,
+	      struct plan_ref refs[LOOKUP_PLACES])
 {
-	const struct base *b = &l->bases[l->kept];
-	const struct memory_segment *s;
+	const struct memory_segment *s = memory_segment_of(l->memory, n);
+	uint64_t gpa = s->gpa + (n - s->first_page) * PAGE_BYTES;
+	size_t found = 0;
 
-	if (!l->kept)
-		return NULL;
-	s = memory_segment_of(l->memory, n);
-	ref->base = (uint8_t)l->kept;
-	if (!memory_page_at(b->memory,
-			    s->gpa + (n - s->first_page) * PAGE_BYTES,
-			    &ref->page) ||
-	    !base_shares(b, ref->page))
-		return NULL;
-	return memory_page(b->memory, ref->page);
+	for (size_t i = 0; i < l->nplaces; i++) {
+		const struct base *b = &l->bases[l->places[i].base];
+		uint64_t page;
+
+		if (memory_page_at(b->memory, gpa - l->places[i].shift,
+				   &page) &&
+		    base_shares(b, page))
+			refs[found++] =
+				(struct plan_ref){ (uint8_t)l->places[i].base,
+						   page };
+	}
+	return found;
 }
 
 /* Whether block n of an image holds the page, now. */
@@ -169,10 +237,14 @@ bool
 lookup_equal(struct lookup *l, const uint8_t *page, uint64_t n, uint64_t *hint,
 	     struct plan_ref *ref)
 {
-	const uint8_t *same = lookup_same_address(l, n, ref);
+	struct plan_ref places[LOOKUP_PLACES];
+	size_t nplaces = l->nplaces ? lookup_places(l, n, places) : 0;
 
-	if (same && memcmp(same, page, PAGE_BYTES) == 0)
-		return true;
+	for (size_t i = 0; i < nplaces; i++) {
+		*ref = places[i];
+		if (lookup_is(l, *ref, page))
+			return true;
+	}
 	if (lookup_expected(l, page, ref)) {
 		l->expect.page++;
 		return true;

@@ -14,11 +14,21 @@
  * pointers.  Whatever it returns was compared byte by byte (or, for an image
  * that is not mapped, by fingerprint).  One thread at a time.
  */
+#define LOOKUP_PLACES 4
+
 struct lookup {
 	const struct memory *memory;
 	const struct base *bases;
 	size_t nbases;
 	size_t kept; /* the BASE_MEMORY base; 0: there is none */
+	/* Bases laid out like the guest: page n of the memory at guest-physical
+	 * address a stands in them at a - shift.  The kept memory comes first.
+	 */
+	struct lookup_place {
+		size_t base;
+		uint64_t shift;
+	} places[LOOKUP_PLACES];
+	size_t nplaces;
 	struct table sent, sent_normal; /* of the history */
 	struct table held, held_normal; /* of the kept memory */
 	struct plan_ref expect; /* the block after the last image reference */
@@ -29,11 +39,11 @@ int lookup_init(struct lookup *l, const struct memory *memory,
 	__attribute__((nonnull, warn_unused_result));
 void lookup_fini(struct lookup *l) __attribute__((nonnull));
 
-/* The page of the kept memory at the guest-physical address of page n of the
- * memory; NULL if there is none.
+/* The pages that were or should be where page n of the memory is, the likeliest
+ * first: of the kept memory, of a kernel.  Returns how many.
  */
-const uint8_t *lookup_same_address(const struct lookup *l, uint64_t n,
-				   struct plan_ref *ref)
+size_t lookup_places(const struct lookup *l, uint64_t n,
+		     struct plan_ref refs[LOOKUP_PLACES])
 	__attribute__((nonnull));
 
 /* A page equal to 'page', number n.  When there is none, *hint is the page's
@@ -50,7 +60,7 @@ bool lookup_moved(const struct lookup *l, const uint8_t *page, uint64_t normal,
 		  struct plan_ref *ref, struct plan_move *m)
 	__attribute__((nonnull));
 
-/* The bytes of a page of the history or of the kept memory. */
+/* The bytes of a page of the history, the kept memory or a kernel. */
 const uint8_t *lookup_bytes(const struct lookup *l, struct plan_ref ref)
 	__attribute__((nonnull));
 

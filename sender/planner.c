@@ -81,11 +81,11 @@ planner_new_page(struct planner *p, const struct planner_limits *limits,
 {
 	uint32_t i = out->npages;
 	uint64_t n = out->start.page + i, normal;
-	const uint8_t *page = memory_page(p->config.memory, n), *same;
+	const uint8_t *page = memory_page(p->config.memory, n);
 	struct plan_copy copies[PLAN_COPIES_MAX];
 	struct plan_delta delta;
 	struct plan_move move;
-	struct plan_ref ref;
+	struct plan_ref ref, places[LOOKUP_PLACES];
 	unsigned ncopies = 0;
 
 	table_add(&p->lookup.sent, hint, (uint32_t)n);
@@ -96,11 +96,13 @@ planner_new_page(struct planner *p, const struct planner_limits *limits,
 		}
 		table_add(&p->lookup.sent_normal, normal, (uint32_t)n);
 	}
-	same = lookup_same_address(&p->lookup, n, &ref);
-	if (same && delta_make(page, same, &delta)) {
-		out->codes[i] = PLAN_DELTA;
-		return plan_put_delta(w, n, ref, &delta, e);
-	}
+	for (size_t k = 0, nplaces = lookup_places(&p->lookup, n, places);
+	     k < nplaces; k++)
+		if (delta_make(page, lookup_bytes(&p->lookup, places[k]),
+			       &delta)) {
+			out->codes[i] = PLAN_DELTA;
+			return plan_put_delta(w, n, places[k], &delta, e);
+		}
 	if (limits->match) {
 		uint64_t t = clock_cpu_ns();
 

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <elf.h>
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common/mem.h"
+#include "common/page.h"
+#include "dedup/unpack.h"
+#include "dedup/vmlinux.h"
+
+#define VMLINUX_FILE_MAX   (64u << 20)  /* a bzImage */
+#define VMLINUX_ELF_MAX    (256u << 20) /* what it unpacks to */
+#define VMLINUX_PAGES_MAX  (128u << 20) /* what that loads */
+#define VMLINUX_LOADS_MAX  64
+#define VMLINUX_KERNEL_MAP 0xffffffff80000000ULL
+
+bool
+vmlinux_starts(const uint8_t block[4096])
+{
+	return memcmp(block + 0x202, "HdrS", 4) == 0 && block[0x1fe] == 0x55 &&
+	       block[0x1ff] == 0xaa;
+}
+
+static uint32_t
+vmlinux_u32(const uint8_t *at)
+{
+	uint32_t v;
+
+	memcpy(&v, at, sizeof(v));
+	return le32toh(v);
+}
+
+/* Where in a bzImage its payload is; 0 if the header makes no sense. */
+static size_t
+vmlinux_payload(const uint8_t *head, size_t *len)
+{
+	size_t setup = head[0x1f1] ? head[0x1f1] : 4;
+	size_t offset = vmlinux_u32(head + 0x248);
+
+	*len = vmlinux_u32(head + 0x24c);
+	if (!vmlinux_starts(head) || *len < 8 || *len > VMLINUX_FILE_MAX ||
+	    offset > VMLINUX_FILE_MAX)
+		return 0;
+	return (setup + 1) * 512 + offset;
+}
+
+/* The parts of the ELF file that make up the kernel. */
+struct vmlinux_loads {
+	Elf64_Phdr at[VMLINUX_LOADS_MAX];
+	unsigned n;
+	uint64_t low, high; /* physical */
+};
+
+static int
+vmlinux_find_loads(const uint8_t *elf, size_t len, struct vmlinux_loads *l,
+		   struct err *e)
+{
+	Elf64_Ehdr h;
+
+	memcpy(&h, elf, sizeof(h));
+	if (memcmp(h.e_ident, ELFMAG, SELFMAG) != 0 ||
+	    h.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    h.e_ident[EI_DATA] != ELFDATA2LSB || h.e_machine != EM_X86_64 ||
+	    h.e_phentsize != sizeof(Elf64_Phdr) || h.e_phoff > len ||
+	    h.e_phnum > (len - h.e_phoff) / sizeof(Elf64_Phdr))
+		return err_set(e, ERR_CORRUPT, "not an x86-64 kernel");
+	*l = (struct vmlinux_loads){ .low = UINT64_MAX };
+	for (unsigned i = 0; i < h.e_phnum; i++) {
+		Elf64_Phdr p;
+
+		memcpy(&p, elf + h.e_phoff + i * sizeof(p), sizeof(p));
+		if (p.p_type != PT_LOAD || p.p_vaddr < VMLINUX_KERNEL_MAP)
+			continue;
+		if (p.p_offset > len || p.p_filesz > len - p.p_offset ||
+		    p.p_paddr > UINT64_MAX - p.p_filesz ||
+		    l->n == VMLINUX_LOADS_MAX)
+			return err_set(e, ERR_CORRUPT,
+				       "program header %u makes no sense", i);
+		l->at[l->n++] = p;
+		l->low = MIN(l->low, p.p_paddr & ~(uint64_t)(PAGE_BYTES - 1));
+		l->high = MAX(l->high, p.p_paddr + p.p_filesz);
+	}
+	if (l->n == 0 || l->high <= l->low ||
+	    l->high - l->low > VMLINUX_PAGES_MAX)
+		return err_set(e, ERR_CORRUPT, "a kernel that loads nothing");
+	return 0;
+}
+
+/* Pages that were mapped become a memory. */
+static int
+vmlinux_memory(struct memory *m, uint8_t *pages, uint64_t len, uint64_t gpa,
+	       struct err *e)
+{
+	struct memory_segment segment = { .len = len,
+					  .gpa = gpa,
+					  .is_pages = true };
+	struct memory_run run = { .gpa = gpa, .npages = len / PAGE_BYTES };
+
+	*m = (struct memory){ .map = { pages, len, -1 },
+			      .format = "vmlinux",
+			      .segments = malloc(sizeof(segment)),
+			      .nsegments = 1,
+			      .npages = len / PAGE_BYTES,
+			      .by_gpa = malloc(sizeof(run)),
+			      .nruns = 1 };
+	if (!m->segments || !m->by_gpa) {
+		memory_close(m);
+		return err_sys(e, "a kernel");
+	}
+	*m->segments = segment;
+	*m->by_gpa = run;
+	return 0;
+}
+
+static void *
+vmlinux_map(size_t len, struct err *e)
+{
+	void *at = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at != MAP_FAILED)
+		return at;
+	(void)err_sys(e, "a kernel of %zu bytes", len);
+	return NULL;
+}
+
+/* Lays out what is loaded, by physical address. */
+static int
+vmlinux_lay_out(struct memory *m, const uint8_t *elf, size_t len, struct err *e)
+{
+	struct vmlinux_loads l;
+	uint64_t size;
+	uint8_t *pages;
+
+	if (vmlinux_find_loads(elf, len, &l, e) < 0)
+		return -1;
+	size = (l.high - l.low + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+	pages = vmlinux_map(size, e);
+	if (!pages)
+		return -1;
+	for (unsigned i = 0; i < l.n; i++)
+		memcpy(pages + (l.at[i].p_paddr - l.low),
+		       elf + l.at[i].p_offset, l.at[i].p_filesz);
+	return vmlinux_memory(m, pages, size, l.low, e);
+}
+
+int
+vmlinux_make(struct memory *m, const uint8_t *file, size_t len, struct err *e)
+{
+	size_t start, packed, unpacked;
+	uint8_t *elf;
+	int ret;
+
+	start = len < PAGE_BYTES ? 0 : vmlinux_payload(file, &packed);
+	if (start == 0 || start > len || packed > len - start)
+		return err_set(e, ERR_CORRUPT, "not a whole bzImage");
+	unpacked = vmlinux_u32(file + start + packed - 4);
+	if (unpacked < PAGE_BYTES || unpacked > VMLINUX_ELF_MAX)
+		return err_set(e, ERR_CORRUPT, "a kernel of %zu bytes",
+			       unpacked);
+	elf = vmlinux_map(unpacked, e);
+	if (!elf)
+		return -1;
+	ret = unpack(file + start, packed, elf, unpacked, e);
+	if (ret == 0)
+		ret = vmlinux_lay_out(m, elf, unpacked, e);
+	munmap(elf, unpacked);
+	return ret;
+}
+
+int
+vmlinux_load(struct memory *m, struct image *img, uint64_t block, struct err *e)
+{
+	uint8_t head[PAGE_BYTES];
+	auto_free uint8_t *file = NULL;
+	size_t start, packed;
+	uint64_t n;
+
+	if (block >= image_nblocks(img))
+		return err_set(e, ERR_CORRUPT, "not a bzImage");
+	if (image_read(img, block, 1, head, e) < 0)
+		return -1;
+	start = vmlinux_payload(head, &packed);
+	n = (start + packed + PAGE_BYTES - 1) / PAGE_BYTES;
+	if (start == 0 || n > image_nblocks(img) - block)
+		return err_set(e, ERR_CORRUPT, "not a bzImage");
+	file = malloc(n * PAGE_BYTES);
+	if (!file)
+		return err_sys(e, "a kernel of %zu bytes", packed);
+	if (image_read(img, block, n, file, e) < 0)
+		return -1;
+	return vmlinux_make(m, file, n * PAGE_BYTES, e);
+}
