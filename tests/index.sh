@@ -4,7 +4,7 @@
 for need in qemu-img qemu-nbd qemu-io mkfs.ext4; do
 	PATH=$PATH:/sbin:/usr/sbin command -v $need >/dev/null || {
 		echo "1..0 # SKIP $need is not installed"
-		exit 77
+		exit 0
 	}
 done
 PATH=$PATH:/sbin:/usr/sbin

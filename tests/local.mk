@@ -9,6 +9,10 @@ AM_TESTS_ENVIRONMENT = CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; 
 	builddir='$(abs_builddir)'; export builddir;
 TEST_LIBS = $(MIG_LDADD) $(CMOCKA_LIBS)
 
+# First, since it takes longest.
+TESTS += %D%/guest.sh
+EXTRA_DIST += %D%/guest.sh
+
 check_PROGRAMS += %D%/test-buf
 %C%_test_buf_SOURCES = %D%/test-buf.c %D%/test.h
 %C%_test_buf_LDADD = $(TEST_LIBS)

@@ -5,7 +5,7 @@
 # the hole that the machine has.  The guest is the BIOS looking for a disk.
 qemu=$(command -v qemu-system-x86_64) || {
 	echo "1..0 # SKIP no qemu-system-x86_64"
-	exit 77
+	exit 0
 }
 show=${builddir:?}/tests/show-memory
 dir=$(mktemp -d) || exit 99

@@ -22,4 +22,4 @@ check_LIBRARIES = %D%/libreplay.a
 %C%_libreplay_a_SOURCES = %D%/replay.c %D%/fuzz.h
 
 TESTS += %D%/replay.sh
-EXTRA_DIST += %D%/make-seeds %D%/replay.sh %D%/run %D%/seeds
+EXTRA_DIST += %D%/engine.h %D%/make-seeds %D%/replay.sh %D%/run %D%/seeds

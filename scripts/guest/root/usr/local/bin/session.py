@@ -5,6 +5,7 @@ they are all up.  Any that does not answer is named there instead.
 """
 
 import glob
+import json
 import os
 import random
 import socket
@@ -46,15 +47,24 @@ def redis(sock, *words):
     return sock.recv(1 << 16)
 
 
+def item():
+    return {
+        "id": random.getrandbits(40),
+        "name": f"{random.choice(WORDS)} {random.choice(WORDS)}",
+        "price": random.randrange(100, 99999) / 100,
+        "count": random.randrange(1, 9),
+    }
+
+
 def use_search():
-    """Ask through nginx; keep the answers and some noise in redis."""
+    """Ask through nginx; keep the answers and users' baskets in redis."""
     patiently(lambda: web("/search/socket"))
     cache = patiently(lambda: socket.create_connection(("127.0.0.1", 6379)))
     for word in WORDS:
         redis(cache, "SET", f"answer:{word}", web(f"/search/{word}"))
-    for i in range(1000):
-        key = f"session:{random.getrandbits(64):016x}"
-        redis(cache, "SET", key, random.randbytes(4000 + i % 4000))
+    for _ in range(1000):
+        user = f"user:{random.getrandbits(64):016x}"
+        redis(cache, "SET", user, json.dumps([item() for _ in range(20)]))
     if redis(cache, "DBSIZE") < b":1000":
         raise OSError("redis forgot what it was told")
 

@@ -1,0 +1,72 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The memory of a real guest, as QEMU wrote it: what 'sudo ./quickstart' left
+# in the build folder; for root with VIRT_MIG_GUEST_TESTS=1 made here, which
+# takes minutes.  Both as it lay in RAM and as an ELF core.
+scripts=${srcdir:?}/scripts
+guest=${builddir:?}/guest
+tool=$builddir/virt-mig
+skip() {
+	echo "1..0 # SKIP $*"
+	exit 0
+}
+command -v jq >/dev/null || skip "no jq"
+if [ "${VIRT_MIG_GUEST_TESTS:-}" = 1 ] && [ "$(id -u)" = 0 ]; then
+	"$scripts/make-guest" "$guest" 1>&2 || exit 99
+	"$scripts/capture-guest" "$guest" 1>&2 || exit 99
+fi
+for f in memory.raw memory.elf disk.img; do
+	[ -r "$guest/$f" ] || skip "no $guest/$f; sudo ./quickstart makes it"
+done
+
+out=$(mktemp -d) || exit 99
+trap 'rm -rf "$out"' EXIT
+trap 'exit 130' INT TERM
+export VIRT_MIG_INDEX_DIR="$out"
+n=0
+ok() { # NAME COMMAND...
+	n=$((n + 1))
+	name=$1
+	shift
+	if "$@" >"$out/log" 2>&1; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+		tail -n 20 "$out/log" | sed 's/^/# /'
+	fi
+}
+bench() { # MEMORY OUTPUT
+	"$tool" bench "$guest/$1" --image "$guest/disk.img" \
+		--tiers strong --peers gzip-6 --format json >"$2" &&
+		jq -e '[.captures[].results[].verified] | length == 2 and all' \
+			"$2"
+}
+# Bytes on the wire in the first result of that name.
+wire() { # JSON NAME
+	jq -e --arg name "$2" \
+		'[.results[] | select(.name == $name)][0].wire_bytes' "$1"
+}
+smaller() { # JSON TIMES: strong takes that many times fewer bytes than gzip
+	strong=$(wire "$1" virt-mig-strong) && gzip=$(wire "$1" gzip-6) &&
+		echo "strong $strong, gzip -6 $gzip" &&
+		[ $((strong * $2)) -lt "$gzip" ]
+}
+# What is in both: the pages, and a core's few headers.
+alike() {
+	raw=$(wire "$out/raw" virt-mig-strong) &&
+		elf=$(wire "$out/elf" virt-mig-strong) &&
+		echo "raw $raw, core $elf" &&
+		[ $((raw * 100)) -lt $((elf * 102)) ] &&
+		[ $((elf * 100)) -lt $((raw * 102)) ]
+}
+
+ok "raw memory is encoded, decoded and compared" \
+	bench memory.raw "$out/raw"
+ok "an ELF core is encoded, decoded and compared" \
+	bench memory.elf "$out/elf"
+ok "raw memory takes less than half of what gzip -6 makes of it" \
+	smaller "$out/raw" 2
+ok "an ELF core takes less than half of what gzip -6 makes of it" \
+	smaller "$out/elf" 2
+ok "the two take the same within 2 %" alike
+echo "1..$n"
