@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # docs: man pages (mdoc).
 dist_man_MANS += \
+	%D%/virt-mig-index.5 \
 	$(NULL)
