@@ -2,4 +2,5 @@
 # docs: man pages (mdoc).
 dist_man_MANS += \
 	%D%/virt-mig-index.5 \
+	%D%/virt-mig.1 \
 	$(NULL)

@@ -147,6 +147,9 @@ check_PROGRAMS += %D%/test-vmlinux
 %C%_test_vmlinux_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-vmlinux
 
+TESTS += %D%/usage.sh
+EXTRA_DIST += %D%/usage.sh
+
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh
 EXTRA_DIST += %D%/layers.sh

@@ -49,11 +49,13 @@ put_axis(struct html *h, const struct bench_capture *c)
 	char text[FORMAT_LEN];
 
 	fputs("<div class=\"axis\" aria-hidden=\"true\">", h->out);
-	for (unsigned i = 0; i < TICKS; i++)
+	for (unsigned i = 0; i < TICKS; i++) {
+		uint64_t gpa = gpa_of(c, c->npages * i / (TICKS - 1));
+
 		fprintf(h->out, "<span style=\"top:%u%%\">%s</span>",
 			100 * i / (TICKS - 1),
-			format_bytes(text,
-				     gpa_of(c, c->npages * i / (TICKS - 1))));
+			gpa ? format_bytes(text, gpa) : "0");
+	}
 	fputs("</div>", h->out);
 }
 

@@ -59,6 +59,7 @@ const char html_style[] =
 	".bars i{font-style:normal;text-align:right;white-space:nowrap}"
 	".bars i small{color:var(--soft);font-size:.8125rem;font-weight:400;"
 	"display:inline-block;min-width:5.25rem;text-align:right}"
+	".bars+.note{margin-top:.75rem}"
 	".bars em{display:inline-block;width:.55em;font-style:normal;"
 	"text-align:left}"
 	".panels{display:grid;gap:2.25rem 3.5rem;"

@@ -22,7 +22,6 @@ struct bench_progress {
 /* What every tool is measured on: borrowed, read-only. */
 struct bench_input {
 	const struct memory *memory;
-	const struct memory *previous; /* NULL: a first visit */
 	struct image *const *images;
 	struct index *const *indexes; /* of images[i] */
 	size_t nimages;

@@ -24,6 +24,10 @@ const char bench_usage[] =
 	"\n"
 	"  --image DISK       a disk image that the receiver holds; "
 	"repeatable\n"
+	"  --image-format F   raw, qcow2, vmdk, vhdx or vdi; otherwise found "
+	"by "
+	"content,\n"
+	"                     which a guest can fake in a raw disk\n"
 	"  --previous MEMORY  memory that the receiver kept from an earlier "
 	"visit\n"
 	"  --region GPA:OFF:LEN  where a raw MEMORY keeps what; repeatable\n"
@@ -173,6 +177,7 @@ enum option_id {
 	OPT_HELP,
 	OPT_HTML,
 	OPT_IMAGE,
+	OPT_IMAGE_FORMAT,
 	OPT_LINK,
 	OPT_PEERS,
 	OPT_PREVIOUS,
@@ -187,6 +192,7 @@ static const struct option options[] = {
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "html", required_argument, NULL, OPT_HTML },
 	{ "image", required_argument, NULL, OPT_IMAGE },
+	{ "image-format", required_argument, NULL, OPT_IMAGE_FORMAT },
 	{ "link", required_argument, NULL, OPT_LINK },
 	{ "peers", required_argument, NULL, OPT_PEERS },
 	{ "previous", required_argument, NULL, OPT_PREVIOUS },
@@ -215,6 +221,9 @@ set_option(struct bench_options *o, int option, const char **peers,
 		return 0;
 	case OPT_IMAGE:
 		return add_image(o, optarg, e);
+	case OPT_IMAGE_FORMAT:
+		o->image_format = optarg;
+		return 0;
 	case OPT_LINK:
 		return parse_links(o, optarg, e);
 	case OPT_PEERS:

@@ -21,7 +21,8 @@ struct bench_options {
 	size_t nmemories;
 	const char *images[BENCH_IMAGES_MAX];
 	size_t nimages;
-	const char *previous; /* NULL: none */
+	const char *image_format; /* of all; NULL: find it by content */
+	const char *previous;     /* NULL: none */
 	struct memory_region regions[BENCH_REGIONS_MAX];
 	size_t nregions;
 	struct bench_link links[BENCH_LINKS_MAX];

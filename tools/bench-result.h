@@ -71,7 +71,7 @@ struct bench_tier {
 /* One memory, measured with everything. */
 struct bench_capture {
 	const char *path;
-	const char *format; /* "raw", "elf" */
+	const char *format; /* "raw", "elf": static */
 	uint64_t file_bytes;
 	uint64_t npages;
 	struct digest digest;  /* of the file */
@@ -87,7 +87,7 @@ struct bench_capture {
 
 struct bench_image {
 	const char *path;
-	const char *format;
+	char format[16]; /* "raw", "qcow2" */
 	uint64_t bytes;
 	uint64_t unique_blocks;
 	struct digest root;

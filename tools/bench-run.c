@@ -8,12 +8,11 @@
 
 #include "common/mem.h"
 #include "common/page.h"
-#include "dedup/base.h"
+#include "dedup/held.h"
 #include "tools/bench-classes.h"
 #include "tools/bench-engine.h"
 #include "tools/bench-machine.h"
 #include "tools/bench-run.h"
-#include "tools/held.h"
 #include "tools/progress.h"
 
 struct run {
@@ -22,12 +21,12 @@ struct run {
 	char doing[80]; /* .progress points here */
 	const volatile sig_atomic_t *cancelled;
 	struct bench_report *report;
-	struct held held[BENCH_IMAGES_MAX];
+	struct held held[BENCH_IMAGES_MAX + 1]; /* images, previous memory */
+	size_t nheld;
 	struct image *images[BENCH_IMAGES_MAX];
 	struct index *indexes[BENCH_IMAGES_MAX];
 	size_t nimages;
-	struct memory previous, memory;
-	bool has_previous;
+	struct memory memory;
 };
 
 /* Begins a piece of work that takes long. */
@@ -50,31 +49,40 @@ show_pages(void *arg, uint64_t done, uint64_t all)
 	progress_show(arg, done * PAGE_BYTES, all * PAGE_BYTES);
 }
 
+static struct index_how
+how_to_read(struct run *r)
+{
+	return (struct index_how){ .threads = MIN(r->o->threads, 8u),
+				   .report = show_pages,
+				   .arg = &r->progress,
+				   .cancelled = r->cancelled };
+}
+
 static int
 open_images(struct run *r, struct err *e)
 {
-	struct index_how how = { .threads = r->o->threads,
-				 .report = show_pages,
-				 .arg = &r->progress,
-				 .cancelled = r->cancelled };
+	struct index_how how = how_to_read(r);
 
 	for (size_t i = 0; i < r->o->nimages; i++) {
 		struct bench_image *out = &r->report->images[i];
-		struct held *h = &r->held[i];
+		struct held *h = &r->held[r->nheld];
 
 		begin(r, "indexing image %zu of %zu", i + 1, r->o->nimages);
-		if (held_open(h, r->o->images[i], &how, e) != 0)
+		if (held_open_image(h, r->o->images[i], r->o->image_format,
+				    &how, e) != 0)
 			return -1;
+		r->nheld++;
 		r->images[i] = h->image;
 		r->indexes[i] = h->index;
 		r->nimages++;
 		*out = (struct bench_image){
 			.path = r->o->images[i],
-			.format = image_format(h->image),
 			.bytes = image_size(h->image),
 			.unique_blocks = index_unique_blocks(h->index),
-			.root = *index_root(h->index),
+			.root = h->root,
 		};
+		snprintf(out->format, sizeof(out->format), "%s",
+			 image_format(h->image));
 		r->report->nimages++;
 	}
 	return 0;
@@ -110,15 +118,18 @@ digest_memory(struct run *r, const struct memory *m, struct digest *out,
 static int
 open_previous(struct run *r, struct err *e)
 {
+	struct index_how how = how_to_read(r);
+	struct held *h = &r->held[r->nheld];
+
 	if (!r->o->previous)
 		return 0;
-	if (memory_open(&r->previous, r->o->previous, r->o->regions,
-			r->o->nregions, e) != 0)
-		return -1;
-	r->has_previous = true;
-	r->report->previous = r->o->previous;
 	begin(r, "reading the previous memory");
-	return digest_memory(r, &r->previous, &r->report->previous_digest, e);
+	if (held_open_memory(h, r->o->previous, r->o->regions, r->o->nregions,
+			     &how, e) != 0)
+		return -1;
+	r->nheld++;
+	r->report->previous = r->o->previous;
+	return digest_memory(r, &h->memory, &r->report->previous_digest, e);
 }
 
 static int
@@ -175,26 +186,17 @@ run_tiers(struct run *r, struct bench_capture *c, const char *name,
 		.cancelled = r->cancelled,
 	};
 
-	for (size_t i = 0; i < r->nimages; i++)
-		bases[engine.nbases++] =
-			(struct base){ .kind = BASE_IMAGE,
-				       .npages = image_nblocks(r->images[i]),
-				       .image = r->images[i],
-				       .index = r->indexes[i] };
-	if (r->has_previous)
-		bases[engine.nbases++] =
-			(struct base){ .kind = BASE_MEMORY,
-				       .npages = r->previous.npages,
-				       .memory = &r->previous };
+	for (size_t i = 0; i < r->nheld; i++)
+		bases[engine.nbases++] = r->held[i].base;
 	for (size_t i = 0; i < r->o->ntiers; i++) {
 		const struct effort *effort = r->o->tiers[i];
 
 		for (size_t k = 0; k < r->o->runs; k++) {
 			begin(r, "%s: virt-mig %s", name, effort->name);
+			c->ntiers = i + 1;
 			if (run_tier(&engine, effort, &c->tiers[i], e) != 0)
 				return -1;
 		}
-		c->ntiers++;
 	}
 	return 0;
 }
@@ -220,7 +222,6 @@ run_peers(struct run *r, struct bench_capture *c, const char *name,
 {
 	struct bench_input in = {
 		.memory = &r->memory,
-		.previous = r->has_previous ? &r->previous : NULL,
 		.images = r->images,
 		.indexes = r->indexes,
 		.nimages = r->nimages,
@@ -302,9 +303,7 @@ bench_run(const struct bench_options *o, struct bench_report *r, struct err *e)
 	r->captures = calloc(o->nmemories, sizeof(*r->captures));
 	rc = r->images && r->captures ? run_all(&run, e) : err_sys(e, "report");
 	progress_fini(&run.progress);
-	if (run.has_previous)
-		memory_close(&run.previous);
-	for (size_t i = 0; i < run.nimages; i++)
+	for (size_t i = 0; i < run.nheld; i++)
 		held_close(&run.held[i]);
 	return rc;
 }

@@ -22,7 +22,6 @@ noinst_LIBRARIES += %D%/libtools.a
 	%D%/bench-run.c %D%/bench-run.h \
 	%D%/bench-summary.c %D%/bench-summary.h \
 	%D%/format.c %D%/format.h \
-	%D%/held.c %D%/held.h \
 	%D%/peer.h \
 	%D%/peer-blockmatch.c \
 	%D%/peer-list.c \

@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The completion for bash knows every verb and option that --help names, and no
+# other; the manual describes them.
+virt_mig=${builddir:?}/virt-mig
+# shellcheck source=completion/virt-mig
+. "${srcdir:?}/completion/virt-mig"
+compopt() { :; } # there is no completion going on here
+
+n=0
+result() { # STATUS NAME
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
+}
+complete_words() { # WORD...: the last one is being typed
+	COMP_WORDS=("$@")
+	COMP_CWORD=$(($# - 1))
+	COMPREPLY=()
+	_virt_mig
+	printf '%s\n' "${COMPREPLY[@]}" | sort
+}
+
+verbs=$("$virt_mig" --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort)
+[ "$(complete_words virt-mig '' | grep -v '^-')" = "$verbs" ]
+result $? "every verb is completed"
+for verb in $verbs; do
+	options=$("$virt_mig" "$verb" --help | grep -oE '(^|[^-])--[a-z-]+' |
+		grep -oE -- '--[a-z-]+' | { cat; echo --help; } | sort -u)
+	diff <(complete_words virt-mig "$verb" --) <(echo "$options") |
+		sed 's/^/# /'
+	[ "$(complete_words virt-mig "$verb" --)" = "$options" ]
+	result $? "every option of $verb is completed"
+	missing=$(for option in $options; do
+		grep -qE "Fl -${option#--}( |\$)" "$srcdir/docs/virt-mig.1" ||
+			echo "$option"
+	done)
+	[ -z "$missing" ]
+	result $? "every option of $verb is in the manual"
+done
+for list in tiers peers; do
+	word=$(complete_words virt-mig bench --$list raw,gzip-6,a)
+	[ "$word" = raw,gzip-6,all ]
+	result $? "the last word of a list of $list is completed"
+done
+echo "1..$n"
