@@ -47,7 +47,7 @@ long=$(wc -l ./*/*.h | awk '$2 != "total" && $1 > 250')
 result "no header is longer than 250 lines" "$long"
 
 bare=$(find . \( -name '*.[ch]' -o -name '*.mk' -o -name '*.sh' \) \
-	-not -path './build*' -not -path './virt-mig-*' \
+	-not -path './build*' -not -path './_build/*' \
 	-exec grep -L 'SPDX-License-Identifier' {} +)
 result "every source file names its licence" "$bare"
 echo "1..$n"
