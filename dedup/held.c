@@ -147,6 +147,12 @@ held_open_memory(struct held *h, const char *path,
 	return 0;
 }
 
+size_t
+held_kernels(const struct held *image)
+{
+	return index_header(image->index)->nkernels;
+}
+
 int
 held_open_kernel(struct held *h, const struct held *image, size_t i,
 		 struct err *e)

@@ -38,6 +38,8 @@ int held_open_memory(struct held *h, const char *path,
 		     const struct memory_region *regions, size_t nregions,
 		     const struct index_how *how, struct err *e)
 	__attribute__((nonnull(1, 2, 5, 6), warn_unused_result));
+/* How many kernels an open image seems to hold. */
+size_t held_kernels(const struct held *image) __attribute__((nonnull));
 /* The i-th kernel that an open image holds; the image stays open longer.
  * Kernels in pieces or packed in unknown ways are errors, to be passed over.
  */

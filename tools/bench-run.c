@@ -21,7 +21,8 @@ struct run {
 	char doing[80]; /* .progress points here */
 	const volatile sig_atomic_t *cancelled;
 	struct bench_report *report;
-	struct held held[BENCH_IMAGES_MAX + 1]; /* images, previous memory */
+	/* Images, then their kernels, then the previous memory. */
+	struct held held[PLAN_BASES_MAX - 1];
 	size_t nheld;
 	struct image *images[BENCH_IMAGES_MAX];
 	struct index *indexes[BENCH_IMAGES_MAX];
@@ -115,6 +116,24 @@ digest_memory(struct run *r, const struct memory *m, struct digest *out,
 	return rc;
 }
 
+/* Kernels that cannot be unpacked are passed over: they are only an offer. */
+static void
+open_kernels(struct run *r)
+{
+	struct err ignored;
+
+	for (size_t i = 0; i < r->nimages; i++)
+		for (size_t k = 0; r->nheld < ARRAY_LEN(r->held) - 1 &&
+				   k < held_kernels(&r->held[i]);
+		     k++) {
+			begin(r, "unpacking kernel %zu of image %zu", k + 1,
+			      i + 1);
+			r->nheld +=
+				held_open_kernel(&r->held[r->nheld],
+						 &r->held[i], k, &ignored) == 0;
+		}
+}
+
 static int
 open_previous(struct run *r, struct err *e)
 {
@@ -173,7 +192,7 @@ static int
 run_tiers(struct run *r, struct bench_capture *c, const char *name,
 	  struct err *e)
 {
-	struct base bases[2 + BENCH_IMAGES_MAX] = {
+	struct base bases[PLAN_BASES_MAX] = {
 		{ .kind = BASE_HISTORY, .npages = r->memory.npages },
 	};
 	struct bench_engine engine = {
@@ -272,7 +291,10 @@ run_memory(struct run *r, size_t i, struct err *e)
 static int
 run_all(struct run *r, struct err *e)
 {
-	if (open_images(r, e) != 0 || open_previous(r, e) != 0)
+	if (open_images(r, e) != 0)
+		return -1;
+	open_kernels(r);
+	if (open_previous(r, e) != 0)
 		return -1;
 	for (size_t i = 0; i < r->o->nmemories; i++) {
 		int rc;
