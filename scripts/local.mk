@@ -14,5 +14,6 @@ EXTRA_DIST += \
 	%D%/install-packages \
 	%D%/make-guest \
 	%D%/packages \
+	%D%/results-table \
 	%D%/tally \
 	$(NULL)
