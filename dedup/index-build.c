@@ -128,6 +128,21 @@ count_bits(const uint64_t words[INDEX_REGION_WORDS])
 	return n;
 }
 
+static void
+add_kernels(struct builder *b, const struct index_region *r)
+{
+	struct index_header *h = &b->header;
+
+	for (unsigned i = 0; i < INDEX_REGION_WORDS; i++)
+		for (uint64_t w = r->kernels[i]; w; w &= w - 1) {
+			uint64_t n = r->number * INDEX_REGION_BLOCKS + 64 * i +
+				     (unsigned)__builtin_ctzll(w);
+
+			if (h->nkernels < INDEX_KERNELS_MAX)
+				b->kernels[h->nkernels++] = htole64(n);
+		}
+}
+
 static int
 add_region(struct builder *b, const struct index_region *r, struct err *e)
 {
@@ -139,10 +154,7 @@ add_region(struct builder *b, const struct index_region *r, struct err *e)
 	h->data_blocks += count_bits(r->data);
 	b->stats->read_blocks += count_bits(r->data) - count_bits(r->known);
 	b->stats->cpu_ns += r->cpu_ns;
-	for (unsigned i = 0; i < r->nkernels && h->nkernels < INDEX_KERNELS_MAX;
-	     i++)
-		b->kernels[h->nkernels++] = htole64(
-			r->number * INDEX_REGION_BLOCKS + r->kernels[i]);
+	add_kernels(b, r);
 	if (r->is_zero)
 		return 0;
 	for (unsigned i = 0; i < r->nblocks; i++)

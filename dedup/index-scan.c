@@ -68,13 +68,6 @@ page_is_zero(const uint8_t *page)
 	       memcmp(page, page + 8, PAGE_BYTES - 8) == 0;
 }
 
-static void
-add_kernel(struct index_region *r, unsigned i)
-{
-	if (r->nkernels < ARRAY_LEN(r->kernels))
-		r->kernels[r->nkernels++] = (uint16_t)i;
-}
-
 static int
 hash_region(struct scan_job *j, struct err *e)
 {
@@ -92,7 +85,7 @@ hash_region(struct scan_job *j, struct err *e)
 		if (page_is_zero(page))
 			continue;
 		if (vmlinux_starts(page))
-			add_kernel(r, i);
+			r->kernels[i / 64] |= 1ull << i % 64;
 		r->is_zero = false;
 		r->piece.hints[i] = htole64(digest_hint(page, PAGE_BYTES));
 		g.pages[g.n] = page;
@@ -213,7 +206,7 @@ take_known(struct index_scan *s, struct index_region *r, uint64_t n, unsigned i)
 	if (!index_print_is_zero(&r->piece.prints[i]))
 		r->is_zero = false;
 	if (index_has_kernel(s->backing, there))
-		add_kernel(r, i);
+		r->kernels[i / 64] |= 1ull << i % 64;
 	return true;
 }
 
@@ -250,10 +243,10 @@ region_init(struct index_region *r, uint64_t number, uint64_t nblocks)
 
 	r->number = number;
 	r->nblocks = (unsigned)MIN(nblocks - first, INDEX_REGION_BLOCKS);
-	r->nkernels = 0;
 	r->is_zero = true;
 	memset(r->data, 0, sizeof(r->data));
 	memset(r->known, 0, sizeof(r->known));
+	memset(r->kernels, 0, sizeof(r->kernels));
 	memset(&r->piece, 0, sizeof(r->piece));
 }
 

@@ -24,10 +24,8 @@ struct index_region {
 	 */
 	uint64_t data[INDEX_REGION_WORDS], known[INDEX_REGION_WORDS];
 	struct index_piece piece;
-	/* Blocks in which a kernel's file begins; more are not looked at. */
-	uint16_t kernels[4];
-	unsigned nkernels;
-	bool is_zero; /* all of the piece is */
+	uint64_t kernels[INDEX_REGION_WORDS]; /* which blocks begin one */
+	bool is_zero;                         /* all of the piece is */
 	uint64_t cpu_ns;
 };
 

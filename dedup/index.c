@@ -106,6 +106,31 @@ check_slots(const struct index *idx, struct err *e)
 	return 0;
 }
 
+size_t
+index_kernels(const struct index *idx, uint64_t out[INDEX_KERNELS_MAX])
+{
+	const uint8_t *at = section(idx, INDEX_KERNELS);
+
+	for (uint32_t i = 0; i < idx->header.nkernels; i++) {
+		memcpy(&out[i], at + i * sizeof(out[i]), sizeof(out[i]));
+		out[i] = le64toh(out[i]);
+	}
+	return idx->header.nkernels;
+}
+
+static int
+check_kernels(const struct index *idx, struct err *e)
+{
+	uint64_t kernels[INDEX_KERNELS_MAX];
+	size_t n = index_kernels(idx, kernels);
+
+	for (size_t i = 0; i < n; i++)
+		if (kernels[i] >= idx->header.nblocks)
+			return err_set(e, ERR_CORRUPT,
+				       "kernel %zu makes no sense", i);
+	return 0;
+}
+
 static int
 index_check(struct index *idx, struct err *e)
 {
@@ -131,7 +156,9 @@ index_check(struct index *idx, struct err *e)
 		return -1;
 	/* All of the file was read, but of that the hints are for others. */
 	madvise((void *)(uintptr_t)idx->map.data, idx->map.len, MADV_DONTNEED);
-	return check_slots(idx, e);
+	if (check_slots(idx, e) < 0)
+		return -1;
+	return check_kernels(idx, e);
 }
 
 struct index *
@@ -259,18 +286,6 @@ index_hint(const struct index *idx, uint64_t block)
 	return block < idx->header.nblocks
 		       ? index_pieces_hint(&idx->pieces, block)
 		       : 0;
-}
-
-size_t
-index_kernels(const struct index *idx, uint64_t out[INDEX_KERNELS_MAX])
-{
-	const uint8_t *at = section(idx, INDEX_KERNELS);
-
-	for (uint32_t i = 0; i < idx->header.nkernels; i++) {
-		memcpy(&out[i], at + i * sizeof(out[i]), sizeof(out[i]));
-		out[i] = le64toh(out[i]);
-	}
-	return idx->header.nkernels;
 }
 
 bool

@@ -60,6 +60,9 @@ for i in 0 1 2 3 4 6 7 8 9; do
 done
 dd if=/dev/zero of=image bs=4096 seek=5 count=1 conv=notrunc 2>/dev/null
 dd if=image of=image bs=4096 skip=3 seek=1024 count=1 conv=notrunc 2>/dev/null
+# Block 9 begins like a kernel.
+printf 'U\252\0\0HdrS' |
+	dd of=image bs=1 seek=$((9 * 4096 + 510)) conv=notrunc 2>/dev/null
 "$virt_mig" index build -o image.idx image >/dev/null || exit 99
 "$virt_mig" index show --format json image.idx >shown || exit 99
 
@@ -84,6 +87,8 @@ check "blocks" "$(header 'number of blocks, at most')" 1500
 check "blocks with data" "$(header 'number of blocks that hold data')" \
 	"$(field data_blocks)"
 check "blocks that differ" "$(header 'number of blocks that differ')" 9
+kernels=$(header 'number of kernels')
+check "kernels" "$kernels" 1
 npieces=$(header 'number of pieces')
 check "pieces" "$npieces" 2
 homes=$(header 'number of home buckets')
@@ -111,7 +116,8 @@ slots=$start
 place pieces "$npieces"
 pieces=$start
 place buckets $((homes + 8))
-buckets=$start
+buckets=$start buckets_end=$at
+place kernels "$kernels"
 check "the sections make up the file" "$at" "$(stat -c %s image.idx)"
 
 # Files and parts.
@@ -128,6 +134,8 @@ check "time of change" "$(($(in_file 'time of change') / 1000000000))" \
 	"$(stat -c %Z image)"
 check "block device" "$(in_file '1 for a block device')" 0
 check "blocks of the part" "$(number $((parts + 16)) 8)" 1500
+
+check "the block where the kernel begins" "$(number "$start" 8)" 9
 
 # Fingerprints and hints.
 check "slots" "$(number $slots 4) $(number $((slots + 4)) 4)" "1 2"
@@ -164,7 +172,7 @@ if xxhsum -H3 </dev/null 2>/dev/null | grep -q XXH3; then
 	check "the checksum of the header" "$(swapped 4088)" \
 		"$(bytes 0 4088 | xxh3)"
 	check "the checksum of the buckets" "$(swapped $((120 + 40)))" \
-		"$(bytes "$buckets" $((at - buckets)) | xxh3)"
+		"$(bytes "$buckets" $((buckets_end - buckets)) | xxh3)"
 else
 	n=$((n + 1))
 	echo "ok $n - XXH3 # SKIP no xxhsum that knows it"
@@ -208,6 +216,7 @@ said() { # NAME WORDS CONSTANT: of dedup/*.h
 }
 said "most files" 'number of files, 1 to 64' DISK_FILES_MAX 64
 said "most parts" 'there are at most 128' PARTITION_PARTS_MAX 128
+said "most kernels" 'number of kernels, 0 to 64' INDEX_KERNELS_MAX 64
 said "most blocks" 'at most 4294967296' INDEX_BLOCKS_MAX 4294967296
 said "blocks of a region" 'The SHA-256 of the fingerprints of 1024' \
 	INDEX_REGION_BLOCKS 1024

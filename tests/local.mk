@@ -73,6 +73,13 @@ check_PROGRAMS += %D%/test-index
 %C%_test_index_SOURCES = %D%/test-index.c %D%/test.h
 %C%_test_index_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-index
+
+TESTS += %D%/index.sh
+EXTRA_DIST += %D%/index.sh
+
+TESTS += %D%/docs-index.sh
+EXTRA_DIST += %D%/docs-index.sh
+
 check_PROGRAMS += %D%/test-endpoint
 %C%_test_endpoint_SOURCES = %D%/test-endpoint.c %D%/test.h
 %C%_test_endpoint_LDADD = $(TEST_LIBS)

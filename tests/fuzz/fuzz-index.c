@@ -63,6 +63,7 @@ ask(const struct index *idx, uint64_t hint)
 static void
 ask_all(const struct index *idx, const uint8_t *data, size_t size)
 {
+	uint64_t kernels[INDEX_KERNELS_MAX];
 	const struct digest *regions;
 	unsigned sum = 0;
 	size_t n;
@@ -79,6 +80,11 @@ ask_all(const struct index *idx, const uint8_t *data, size_t size)
 	for (size_t i = 0; i < n; i++)
 		sum += regions[i].b[0];
 	fuzz_check(sum <= n * UINT8_MAX);
+	n = index_kernels(idx, kernels);
+	fuzz_check(n <= INDEX_KERNELS_MAX);
+	while (n-- > 0)
+		fuzz_check(kernels[n] < index_nblocks(idx) &&
+			   index_has_kernel(idx, kernels[n]));
 }
 
 /* Puts input into each section and makes its checksum right. */
@@ -166,6 +172,7 @@ put_small(struct buf *out)
 {
 	struct index_header h = { .nfiles = 1,
 				  .nparts = 1,
+				  .nkernels = 1,
 				  .image_size = 1500 * PAGE_BYTES,
 				  .nblocks = 1500,
 				  .unique_blocks = 1,
@@ -186,6 +193,8 @@ put_small(struct buf *out)
 	fuzz_ok(buf_put_u32(out, 0, &e), &e);
 	put_zeros(out, SECTION_BYTES);
 	fuzz_ok(buf_put(out, &bucket, sizeof(bucket), &e), &e);
+	put_zeros(out, INDEX_SPILL_MAX * sizeof(bucket));
+	fuzz_ok(buf_put_u64(out, 9, &e), &e);
 }
 
 static void
