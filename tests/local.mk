@@ -47,6 +47,11 @@ check_PROGRAMS += %D%/test-frame
 %C%_test_frame_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-frame
 
+check_PROGRAMS += %D%/test-bounds
+%C%_test_bounds_SOURCES = %D%/test-bounds.c %D%/test.h
+%C%_test_bounds_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-bounds
+
 check_PROGRAMS += %D%/test-memory
 %C%_test_memory_SOURCES = %D%/test-memory.c %D%/memory-file.h %D%/test.h
 %C%_test_memory_LDADD = $(TEST_LIBS)
