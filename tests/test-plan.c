@@ -85,41 +85,46 @@ make_item(struct item *it, uint64_t own, const struct item *last)
 }
 
 static void
-put_item(struct plan_writer *w, const struct item *it)
+make_items(struct item *items, unsigned n)
 {
-	struct err e;
+	for (unsigned i = 0; i < n; i++)
+		make_item(&items[i], i, &items[i ? i - 1 : 0]);
+}
 
+static int
+put_item(struct plan_writer *w, const struct item *it, struct err *e)
+{
 	switch (it->code) {
 	case PLAN_ZERO:
 	case PLAN_FREE:
-		assert_ok(plan_put_plain(w, it->code, &e), &e);
-		break;
+		return plan_put_plain(w, it->code, e);
 	case PLAN_FILL:
-		assert_ok(plan_put_fill(w, it->fill, &e), &e);
-		break;
+		return plan_put_fill(w, it->fill, e);
 	case PLAN_REF:
-		assert_ok(plan_put_ref(w, it->own, it->ref, &e), &e);
-		break;
+		return plan_put_ref(w, it->own, it->ref, e);
 	case PLAN_MOVE:
-		assert_ok(plan_put_move(w, it->own, it->ref, &it->move, &e),
-			  &e);
-		break;
+		return plan_put_move(w, it->own, it->ref, &it->move, e);
 	case PLAN_DELTA:
-		assert_ok(plan_put_delta(w, it->own, it->ref, &it->delta, &e),
-			  &e);
-		break;
+		return plan_put_delta(w, it->own, it->ref, &it->delta, e);
 	case PLAN_DATA:
-		assert_ok(
-			plan_put_data(w, it->page, it->copies, it->ncopies, &e),
-			&e);
-		break;
+		return plan_put_data(w, it->page, it->copies, it->ncopies, e);
 	case PLAN_BYTES:
-		assert_ok(plan_put_bytes(w, it->page, 1 + it->own % 100, &e),
-			  &e);
-		break;
+		return plan_put_bytes(w, it->page, 1 + it->own % 100, e);
 	case PLAN__MAX:
-		fail();
+		break;
 	}
+	return -1;
+}
+
+static int
+put_items(struct plan_writer *w, const struct item *items, unsigned n,
+	  struct err *e)
+{
+	plan_writer_reset(w);
+	for (unsigned i = 0; i < n; i++)
+		if (put_item(w, &items[i], e) < 0)
+			return -1;
+	return plan_writer_finish(w, e);
 }
 
 static void
@@ -244,12 +249,8 @@ what_was_written_is_read(void **state)
 	for (unsigned round = 0; round < 30; round++) {
 		unsigned n = 1 + below(400);
 
-		plan_writer_reset(&w);
-		for (unsigned i = 0; i < n; i++) {
-			make_item(&items[i], i, &items[i ? i - 1 : 0]);
-			put_item(&w, &items[i]);
-		}
-		assert_ok(plan_writer_finish(&w, &e), &e);
+		make_items(items, n);
+		assert_ok(put_items(&w, items, n, &e), &e);
 		reader_of(&w, &r);
 		check_items(&r, items, n);
 	}
@@ -296,11 +297,8 @@ damage_never_reads_past_the_end(void **state)
 
 	(void)state;
 	plan_writer_init(&w, GUEST_LIKE);
-	for (unsigned i = 0; i < 60; i++) {
-		make_item(&items[i], i, &items[i ? i - 1 : 0]);
-		put_item(&w, &items[i]);
-	}
-	assert_ok(plan_writer_finish(&w, &e), &e);
+	make_items(items, 60);
+	assert_ok(put_items(&w, items, 60, &e), &e);
 	for (unsigned round = 0; round < 3000; round++) {
 		struct buf *b = &w.streams[below(STREAM__MAX)];
 		struct plan_reader r;
@@ -345,6 +343,48 @@ damage_never_reads_past_the_end(void **state)
 	free(items);
 }
 
+/* Whichever stream is full first, and wherever. */
+static void
+a_full_stream_is_an_error(void **state)
+{
+	struct item *items = calloc(100, sizeof(*items));
+	struct plan_writer w;
+	struct err e;
+
+	(void)state;
+	plan_writer_init(&w, GUEST_LIKE);
+	make_items(items, 100);
+	assert_ok(put_items(&w, items, 100, &e), &e);
+	for (unsigned i = 0; i < STREAM__MAX; i++) {
+		struct buf *b = &w.streams[i];
+		size_t len = b->len;
+
+		assert_true(len > 0);
+		for (size_t max = 0; max < len; max += 1 + len / 400) {
+			b->max = max;
+			assert_err(put_items(&w, items, 100, &e), &e, ERR_LIMIT);
+			assert_true(b->len <= max);
+		}
+		b->max = len;
+		assert_ok(put_items(&w, items, 100, &e), &e);
+		b->max = PLAN_STREAM_MAX;
+	}
+	plan_writer_fini(&w);
+	free(items);
+}
+
+static void
+codes_and_streams_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(plan_code_name(PLAN_ZERO), "zero");
+	assert_string_equal(plan_code_name(PLAN_BYTES), "bytes");
+	assert_null(plan_code_name(PLAN__MAX));
+	assert_string_equal(plan_stream_name(STREAM_PLAN), "plan");
+	assert_string_equal(plan_stream_name(STREAM_BYTES), "bytes");
+	assert_null(plan_stream_name(STREAM__MAX));
+}
+
 int
 main(void)
 {
@@ -352,6 +392,8 @@ main(void)
 		cmocka_unit_test(what_was_written_is_read),
 		cmocka_unit_test(a_run_of_references_costs_three_bytes),
 		cmocka_unit_test(damage_never_reads_past_the_end),
+		cmocka_unit_test(a_full_stream_is_an_error),
+		cmocka_unit_test(codes_and_streams_have_names),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
