@@ -52,6 +52,11 @@ check_PROGRAMS += %D%/test-bounds
 %C%_test_bounds_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-bounds
 
+check_PROGRAMS += %D%/test-rebuild
+%C%_test_rebuild_SOURCES = %D%/test-rebuild.c %D%/fuzz/engine.h %D%/test.h
+%C%_test_rebuild_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-rebuild
+
 check_PROGRAMS += %D%/test-memory
 %C%_test_memory_SOURCES = %D%/test-memory.c %D%/memory-file.h %D%/test.h
 %C%_test_memory_LDADD = $(TEST_LIBS)
