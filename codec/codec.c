@@ -38,6 +38,33 @@ codec_set_free(struct codec_set *set)
 	free(set);
 }
 
+struct codec_set **
+codec_sets_new(unsigned n, struct err *e)
+{
+	struct codec_set **sets = calloc(n, sizeof(*sets));
+
+	if (!sets) {
+		(void)err_sys(e, "codec contexts");
+		return NULL;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		sets[i] = codec_set_new(e);
+		if (!sets[i]) {
+			codec_sets_free(sets, n);
+			return NULL;
+		}
+	}
+	return sets;
+}
+
+void
+codec_sets_free(struct codec_set **sets, unsigned n)
+{
+	for (unsigned i = 0; sets && i < n; i++)
+		codec_set_free(sets[i]);
+	free(sets);
+}
+
 const char *
 codec_name(unsigned id)
 {

@@ -42,6 +42,11 @@ struct codec_set *codec_set_new(struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 void codec_set_free(struct codec_set *set);
 
+/* One for each of n workers. */
+struct codec_set **codec_sets_new(unsigned n, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+void codec_sets_free(struct codec_set **sets, unsigned n);
+
 /* "zstd", or NULL for a number that is not a codec. */
 const char *codec_name(unsigned id);
 /* The codec of that name; -1 with ERR_USAGE. */

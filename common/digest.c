@@ -23,9 +23,10 @@ int
 digest_stream_init(struct digest_stream *s, struct err *e)
 {
 	s->ctx = EVP_MD_CTX_new();
-	if (!s->ctx || !EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL))
-		return digest_failed(e);
-	return 0;
+	if (s->ctx && EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL))
+		return 0;
+	digest_stream_fini(s);
+	return digest_failed(e);
 }
 
 int

@@ -38,7 +38,7 @@ int fingerprint_pages(const uint8_t *const *pages, size_t n,
 	__attribute__((nonnull, warn_unused_result));
 
 /* SHA-256 of bytes that come in pieces.  update and final may be called only
- * after a successful init; fini always.
+ * after a successful init; fini must be then, and may be after any.
  */
 struct digest_stream {
 	void *ctx;

@@ -26,11 +26,9 @@ decoder_new(const struct base *bases, size_t nbases, unsigned nworkers,
 		(void)err_sys(e, "decoder");
 		return NULL;
 	}
-	*d = (struct decoder){ bases, nbases, nworkers, NULL };
-	d->codecs = calloc(nworkers, sizeof(struct codec_set *));
-	for (unsigned i = 0; d->codecs && i < nworkers; i++)
-		d->codecs[i] = codec_set_new(e);
-	if (d->codecs && d->codecs[nworkers - 1])
+	*d = (struct decoder){ bases, nbases, nworkers,
+			       codec_sets_new(nworkers, e) };
+	if (d->codecs)
 		return d;
 	decoder_free(d);
 	return NULL;
@@ -41,9 +39,7 @@ decoder_free(struct decoder *d)
 {
 	if (!d)
 		return;
-	for (unsigned i = 0; d->codecs && i < d->nworkers; i++)
-		codec_set_free(d->codecs[i]);
-	free(d->codecs);
+	codec_sets_free(d->codecs, d->nworkers);
 	free(d);
 }
 

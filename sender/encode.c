@@ -27,9 +27,7 @@ encoder_free(struct encoder *enc)
 {
 	if (!enc)
 		return;
-	for (unsigned i = 0; enc->codecs && i < enc->nworkers; i++)
-		codec_set_free(enc->codecs[i]);
-	free(enc->codecs);
+	codec_sets_free(enc->codecs, enc->nworkers);
 	planner_free(enc->planner);
 	free(enc);
 }
@@ -47,10 +45,9 @@ encoder_new(const struct planner_config *c, unsigned nworkers, struct err *e)
 	enc->guest_like = base_guest_like(c->bases, c->nbases);
 	enc->nworkers = nworkers;
 	enc->planner = planner_new(c, e);
-	enc->codecs = calloc(nworkers, sizeof(struct codec_set *));
-	for (unsigned i = 0; enc->codecs && i < nworkers; i++)
-		enc->codecs[i] = codec_set_new(e);
-	if (enc->planner && enc->codecs && enc->codecs[nworkers - 1])
+	if (enc->planner)
+		enc->codecs = codec_sets_new(nworkers, e);
+	if (enc->codecs)
 		return enc;
 	encoder_free(enc);
 	return NULL;

@@ -57,6 +57,23 @@ check_PROGRAMS += %D%/test-rebuild
 %C%_test_rebuild_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-rebuild
 
+FAULT_WRAP = \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free \
+	-Wl,--wrap=EVP_MD_CTX_new,--wrap=EVP_MD_CTX_free \
+	-Wl,--wrap=EVP_DigestInit_ex,--wrap=EVP_DigestUpdate \
+	-Wl,--wrap=EVP_DigestFinal_ex \
+	-Wl,--wrap=ZSTD_createCCtx,--wrap=ZSTD_createDCtx \
+	-Wl,--wrap=ZSTD_compressCCtx \
+	-Wl,--wrap=deflateInit2_,--wrap=inflateInit2_ \
+	-Wl,--wrap=lzma_raw_encoder,--wrap=lzma_raw_decoder
+
+check_PROGRAMS += %D%/test-fault
+%C%_test_fault_SOURCES = %D%/test-fault.c %D%/fault.c %D%/fault.h \
+	%D%/fuzz/engine.h %D%/test.h
+%C%_test_fault_LDADD = $(TEST_LIBS)
+%C%_test_fault_LDFLAGS = $(AM_LDFLAGS) $(FAULT_WRAP)
+TESTS += %D%/test-fault
+
 check_PROGRAMS += %D%/test-memory
 %C%_test_memory_SOURCES = %D%/test-memory.c %D%/memory-file.h %D%/test.h
 %C%_test_memory_LDADD = $(TEST_LIBS)

@@ -362,7 +362,8 @@ a_full_stream_is_an_error(void **state)
 		assert_true(len > 0);
 		for (size_t max = 0; max < len; max += 1 + len / 400) {
 			b->max = max;
-			assert_err(put_items(&w, items, 100, &e), &e, ERR_LIMIT);
+			assert_err(put_items(&w, items, 100, &e), &e,
+				   ERR_LIMIT);
 			assert_true(b->len <= max);
 		}
 		b->max = len;

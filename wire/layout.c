@@ -24,7 +24,7 @@ layout_fini(struct layout *l)
 static struct layout_run *
 layout_new_run(struct layout *l, bool is_pages, struct err *e)
 {
-	struct layout_run *run = l->runs;
+	struct layout_run *run;
 
 	if (l->nruns == LAYOUT_RUNS_MAX) {
 		(void)err_set(e, ERR_LIMIT, "layout of more than %d runs",
@@ -32,13 +32,15 @@ layout_new_run(struct layout *l, bool is_pages, struct err *e)
 		return NULL;
 	}
 	if (l->nruns == l->cap) {
-		l->cap = MAX(2 * l->cap, (size_t)16);
-		run = realloc(l->runs, l->cap * sizeof(*run));
+		size_t cap = MAX(2 * l->cap, (size_t)16);
+
+		run = realloc(l->runs, cap * sizeof(*run));
 		if (!run) {
 			(void)err_sys(e, "layout");
 			return NULL;
 		}
 		l->runs = run;
+		l->cap = cap;
 	}
 	run = &l->runs[l->nruns++];
 	*run = (struct layout_run){ .is_pages = is_pages,
