@@ -128,6 +128,21 @@ vmlinux_map(size_t len, struct err *e)
 	return NULL;
 }
 
+/* Zeros, of which a third of a kernel is made, are left untouched: the pages
+ * are zero already and take no memory.
+ */
+static void
+vmlinux_copy(uint8_t *to, const uint8_t *from, size_t len)
+{
+	static const uint8_t zeros[PAGE_BYTES];
+
+	for (size_t at = 0, n; at < len; at += n) {
+		n = MIN(len - at, (size_t)PAGE_BYTES);
+		if (memcmp(from + at, zeros, n) != 0)
+			memcpy(to + at, from + at, n);
+	}
+}
+
 /* Lays out what is loaded, by physical address. */
 static int
 vmlinux_lay_out(struct memory *m, const uint8_t *elf, size_t len, struct err *e)
@@ -143,8 +158,8 @@ vmlinux_lay_out(struct memory *m, const uint8_t *elf, size_t len, struct err *e)
 	if (!pages)
 		return -1;
 	for (unsigned i = 0; i < l.n; i++)
-		memcpy(pages + (l.at[i].p_paddr - l.low),
-		       elf + l.at[i].p_offset, l.at[i].p_filesz);
+		vmlinux_copy(pages + (l.at[i].p_paddr - l.low),
+			     elf + l.at[i].p_offset, l.at[i].p_filesz);
 	return vmlinux_memory(m, pages, size, l.low, e);
 }
 

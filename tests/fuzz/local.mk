@@ -10,6 +10,7 @@ check_PROGRAMS += %D%/fuzz-elf
 check_PROGRAMS += %D%/fuzz-index
 check_PROGRAMS += %D%/fuzz-partition
 check_PROGRAMS += %D%/fuzz-roundtrip
+check_PROGRAMS += %D%/fuzz-vmlinux
 
 # What a program without its own _LDADD is linked with: the fuzz targets, and
 # nothing else.
