@@ -298,22 +298,31 @@ engine_report(struct engine *g, uint64_t wall_ns)
 {
 	struct bench_tier *t = g->tier;
 	uint64_t all = g->b->memory->map.len, some = 0, hashed;
-	uint64_t encode = g->plan_ns + g->match_ns + g->seal_ns + g->codec_ns;
-	uint64_t decode = g->unpack_ns + g->rebuild_ns + g->check_ns;
+	uint64_t encode = g->plan_ns + g->match_ns + g->seal_ns + g->codec_ns +
+			  g->b->unpack_ns;
+	uint64_t decode =
+		g->unpack_ns + g->rebuild_ns + g->check_ns + g->b->unpack_ns;
 	struct bench_sample sample = { (double)encode / 1e9,
 				       (double)decode / 1e9,
-				       (double)wall_ns / 1e9 };
+				       (double)(wall_ns + g->b->unpack_ns) /
+					       1e9 };
 
 	for (unsigned i = 0; i < STREAM__MAX; i++)
 		some += t->raw[i];
 	hashed = (t->npages - t->pages[PLAN_ZERO] - t->pages[PLAN_FILL]) *
 		 PAGE_BYTES;
+	if (g->b->unpack_ns)
+		engine_stage(t, "kernels", false, g->b->unpack_bytes,
+			     g->b->unpack_ns);
 	engine_stage(t, "find", false, all, g->plan_ns);
 	if (g->effort->match)
 		engine_stage(t, "match", false,
 			     t->pages[PLAN_DATA] * PAGE_BYTES, g->match_ns);
 	engine_stage(t, "digest", false, hashed, g->seal_ns);
 	engine_stage(t, "encode", false, some, g->codec_ns);
+	if (g->b->unpack_ns)
+		engine_stage(t, "kernels", true, g->b->unpack_bytes,
+			     g->b->unpack_ns);
 	engine_stage(t, "decode", true, some, g->unpack_ns);
 	engine_stage(t, "rebuild", true, all, g->rebuild_ns);
 	engine_stage(t, "check", true, hashed, g->check_ns);

@@ -21,6 +21,10 @@ struct bench_engine {
 	const struct base *bases; /* [0] is the history */
 	size_t nbases;
 	unsigned threads; /* for each direction */
+	/* CPU that each end spends before the first page, and on how many
+	 * bytes: unpacking the kernels among the bases.
+	 */
+	uint64_t unpack_ns, unpack_bytes;
 	/* Called from the calling thread now and then; may be NULL. */
 	void (*progress)(void *arg, uint64_t done_pages, uint64_t all_pages);
 	void *progress_arg;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/page.h"
 #include "dedup/held.h"
@@ -24,6 +25,7 @@ struct run {
 	/* Images, then their kernels, then the previous memory. */
 	struct held held[PLAN_BASES_MAX - 1];
 	size_t nheld;
+	uint64_t unpack_ns, unpack_bytes; /* CPU for the kernels, their size */
 	struct image *images[BENCH_IMAGES_MAX];
 	struct index *indexes[BENCH_IMAGES_MAX];
 	size_t nimages;
@@ -118,9 +120,21 @@ digest_memory(struct run *r, const struct memory *m, struct digest *out,
 
 /* Kernels that cannot be unpacked are passed over: they are only an offer. */
 static void
+open_kernel(struct run *r, const struct held *image, size_t i)
+{
+	struct held *h = &r->held[r->nheld];
+	struct err ignored;
+
+	if (held_open_kernel(h, image, i, &ignored) != 0)
+		return;
+	r->unpack_bytes += h->base.npages * PAGE_BYTES;
+	r->nheld++;
+}
+
+static void
 open_kernels(struct run *r)
 {
-	struct err ignored;
+	uint64_t begun = clock_cpu_ns();
 
 	for (size_t i = 0; i < r->nimages; i++)
 		for (size_t k = 0; r->nheld < ARRAY_LEN(r->held) - 1 &&
@@ -128,10 +142,10 @@ open_kernels(struct run *r)
 		     k++) {
 			begin(r, "unpacking kernel %zu of image %zu", k + 1,
 			      i + 1);
-			r->nheld +=
-				held_open_kernel(&r->held[r->nheld],
-						 &r->held[i], k, &ignored) == 0;
+			open_kernel(r, &r->held[i], k);
 		}
+	if (r->unpack_bytes)
+		r->unpack_ns = clock_cpu_ns() - begun;
 }
 
 static int
@@ -203,6 +217,8 @@ run_tiers(struct run *r, struct bench_capture *c, const char *name,
 		.progress = show_pages,
 		.progress_arg = &r->progress,
 		.cancelled = r->cancelled,
+		.unpack_ns = r->unpack_ns,
+		.unpack_bytes = r->unpack_bytes,
 	};
 
 	for (size_t i = 0; i < r->nheld; i++)
