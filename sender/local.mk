@@ -2,9 +2,14 @@
 # sender: memory -> plans -> frames.
 noinst_LIBRARIES += %D%/libsender.a
 %C%_libsender_a_SOURCES = \
+	%D%/agree.c %D%/agree.h \
+	%D%/asker.c %D%/asker.h \
 	%D%/control.c %D%/control.h \
 	%D%/effort.c %D%/effort.h \
 	%D%/encode.c %D%/encode.h \
 	%D%/lookup.c %D%/lookup.h \
+	%D%/outgoing.c %D%/outgoing.h \
 	%D%/planner.c %D%/planner.h \
+	%D%/send.c %D%/send.h \
+	%D%/window.c %D%/window.h \
 	$(NULL)

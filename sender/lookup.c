@@ -90,7 +90,7 @@ lookup_load(struct lookup *l, struct err *e)
 	    table_init(&l->sent_normal, l->memory->npages, e) < 0)
 		return -1;
 	for (size_t i = 1; i < l->nbases; i++)
-		if (l->bases[i].kind == BASE_MEMORY)
+		if (l->bases[i].kind == BASE_MEMORY && l->bases[i].memory)
 			l->kept = i;
 	if (l->kept) {
 		l->places[l->nplaces++] = (struct lookup_place){ l->kept, 0 };

@@ -20,7 +20,7 @@ struct lookup {
 	const struct memory *memory;
 	const struct base *bases;
 	size_t nbases;
-	size_t kept; /* the BASE_MEMORY base; 0: there is none */
+	size_t kept; /* the BASE_MEMORY base; 0: none that is here */
 	/* Bases laid out like the guest: page n of the memory at guest-physical
 	 * address a stands in them at a - shift.  The kept memory comes first.
 	 */

@@ -33,6 +33,7 @@ noinst_LIBRARIES += %D%/libtools.a
 	%D%/peer-zlib.c \
 	%D%/peer-zstd.c \
 	%D%/progress.c %D%/progress.h \
+	%D%/transfer.c %D%/transfer.h \
 	$(NULL)
 virt_mig_SOURCES = \
 	%D%/virt-mig.c %D%/verb.h \
@@ -41,5 +42,7 @@ virt_mig_SOURCES = \
 	%D%/cmd-index-build.c \
 	%D%/cmd-index-check.c \
 	%D%/cmd-index-show.c \
+	%D%/cmd-receive.c \
+	%D%/cmd-send.c \
 	$(NULL)
 virt_mig_LDADD = %D%/libtools.a $(MIG_LDADD)

@@ -12,6 +12,10 @@ static const struct verb verbs[] = {
 	{ "bench", "[OPTION]... MEMORY...",
 	  "measure what moving a VM would cost", cmd_bench },
 	{ "index", "build|check|show FILE", "index a disk image", cmd_index },
+	{ "receive", "[OPTION]... --output FILE",
+	  "wait for a VM's memory and write it to a file", cmd_receive },
+	{ "send", "[OPTION]... MEMORY HOST[:PORT]",
+	  "send a VM's memory to another host", cmd_send },
 	{ NULL, NULL, NULL, NULL },
 };
 

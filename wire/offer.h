@@ -26,6 +26,7 @@
 enum offer_kind {
 	OFFER_IMAGE = 1,  /* a disk image */
 	OFFER_MEMORY = 2, /* memory kept from an earlier visit */
+	OFFER_KERNEL = 3, /* a kernel, unpacked from a disk image */
 };
 
 struct offer_held {
