@@ -124,6 +124,18 @@ index check --data fs.raw.idx
 [ $? -eq 4 ] && grep -q '1 blocks differ from the index' log
 result $? "and the block that changed"
 
+loop=$(losetup --find --show --read-only same.raw 2>/dev/null)
+if [ -b "$loop" ]; then
+	want=$(built same.raw root)
+	[ "$(index build --format json -o loop.idx "$loop" && field root)" = \
+		"$want" ] && index check --data loop.idx
+	result $? "a block device is indexed"
+	losetup --detach "$loop"
+else
+	n=$((n + 1))
+	echo "ok $n - a block device is indexed # SKIP no loop device"
+fi
+
 (
 	trap '' XFSZ
 	ulimit -f 40
