@@ -11,6 +11,7 @@
 
 #include "common/digest.h"
 #include "common/page.h"
+#include "common/sha256x16.h"
 #include "common/sha256x2.h"
 
 static int
@@ -82,19 +83,46 @@ fingerprint_pages_evp(const uint8_t *const *pages, size_t n,
 	return ret;
 }
 
-int
-fingerprint_pages(const uint8_t *const *pages, size_t n,
-		  struct fingerprint *out, struct err *e)
+static size_t
+fingerprint_pages_x16(const uint8_t *const *pages, size_t n,
+		      struct fingerprint *out)
+{
+	uint8_t digests[16][DIGEST_BYTES];
+	size_t i = 0;
+
+	for (; i + 16 <= n; i += 16) {
+		sha256x16_pages(pages + i, digests);
+		for (size_t k = 0; k < 16; k++)
+			memcpy(out[i + k].b, digests[k], FINGERPRINT_BYTES);
+	}
+	return i;
+}
+
+static size_t
+fingerprint_pages_x2(const uint8_t *const *pages, size_t n,
+		     struct fingerprint *out)
 {
 	struct digest a, b;
 	size_t i = 0;
 
+	for (; i + 2 <= n; i += 2) {
+		sha256x2_pages(pages[i], pages[i + 1], a.b, b.b);
+		memcpy(out[i].b, a.b, FINGERPRINT_BYTES);
+		memcpy(out[i + 1].b, b.b, FINGERPRINT_BYTES);
+	}
+	return i;
+}
+
+int
+fingerprint_pages(const uint8_t *const *pages, size_t n,
+		  struct fingerprint *out, struct err *e)
+{
+	size_t i = 0;
+
+	if (n >= 16 && sha256x16_works())
+		i = fingerprint_pages_x16(pages, n, out);
 	if (sha256x2_works())
-		for (; i + 2 <= n; i += 2) {
-			sha256x2_pages(pages[i], pages[i + 1], a.b, b.b);
-			memcpy(out[i].b, a.b, FINGERPRINT_BYTES);
-			memcpy(out[i + 1].b, b.b, FINGERPRINT_BYTES);
-		}
+		i += fingerprint_pages_x2(pages + i, n - i, out + i);
 	return i < n ? fingerprint_pages_evp(pages + i, n - i, out + i, e) : 0;
 }
 

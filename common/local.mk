@@ -20,6 +20,8 @@ noinst_LIBRARIES += %D%/libcommon.a
 	%D%/mover.c %D%/mover.h \
 	%D%/page.h \
 	%D%/pool.c %D%/pool.h \
+	%D%/sha256-k.h \
+	%D%/sha256x16.c %D%/sha256x16.h \
 	%D%/sha256x2.c %D%/sha256x2.h \
 	%D%/tls.c %D%/tls.h \
 	$(NULL)

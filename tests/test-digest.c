@@ -9,9 +9,9 @@
 static void
 pages_have_the_digests_libcrypto_gives(void **state)
 {
-	static uint8_t memory[5 * PAGE_BYTES];
-	const uint8_t *pages[5];
-	struct fingerprint fp[5];
+	static uint8_t memory[37 * PAGE_BYTES];
+	const uint8_t *pages[37];
+	struct fingerprint fp[37];
 	struct digest d;
 	struct err e;
 	uint64_t seed = 1;
@@ -19,9 +19,9 @@ pages_have_the_digests_libcrypto_gives(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(memory); i++)
 		memory[i] = (uint8_t)test_random(&seed);
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < 37; i++)
 		pages[i] = memory + i * PAGE_BYTES;
-	for (size_t n = 0; n <= 5; n++) {
+	for (size_t n = 0; n <= 37; n++) {
 		assert_ok(fingerprint_pages(pages, n, fp, &e), &e);
 		for (size_t i = 0; i < n; i++) {
 			assert_ok(digest_bytes(pages[i], PAGE_BYTES, &d, &e),
