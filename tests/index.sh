@@ -143,6 +143,10 @@ fi
 )
 [ $? -eq 1 ] && grep -q 'File too large' log && ! ls full.idx* >/dev/null 2>&1
 result $? "a full disk leaves no index"
+qemu-img create -q -f qcow2 big.qcow2 20T
+index build -o big.idx big.qcow2
+[ $? -eq 5 ] && grep -q 'at most 16 TiB' log
+result $? "an image with too many blocks is refused"
 PATH=$dir "$virt_mig" index build -o x.idx disk.qcow2 >out 2>log
 [ $? -eq 2 ] && grep -q 'not installed' log
 result $? "a missing qemu-img is said so"

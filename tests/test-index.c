@@ -340,6 +340,38 @@ cancelling_leaves_no_file(void **state)
 	image_close(img);
 }
 
+/* 100 blocks with one home: 90 fit, there and in the 8 buckets after it. */
+static void
+a_crowded_bucket_spills(void **state)
+{
+	static struct index_bucket buckets[4 + INDEX_SPILL_MAX];
+	static struct index_piece piece;
+	uint32_t slot = 1, out[INDEX_CANDIDATES];
+	struct index_table t = { buckets, 4 };
+	struct index_pieces pieces = { &slot, &piece };
+	uint64_t home = 3ull << 62; /* of the last of 4 */
+
+	(void)state;
+	for (uint32_t i = 0; i < 100; i++) {
+		piece.prints[i].b[0] = (uint8_t)(i + 1);
+		assert_int_equal(index_table_add(&t, &pieces, home | i, i),
+				 i < 90 ? INDEX_ADDED : INDEX_NO_ROOM);
+	}
+	assert_int_equal(index_table_add(&t, &pieces, home | 89, 89),
+			 INDEX_EQUAL);
+	for (uint32_t i = 0; i < 100; i++) {
+		assert_int_equal(index_table_find(&t, home | i, out), i < 90);
+		if (i < 90)
+			assert_int_equal(out[0], i);
+	}
+	/* Others of the same tag: as many as a lookup gives. */
+	memset(buckets, 0, sizeof(buckets));
+	for (uint32_t i = 0; i < 9; i++)
+		assert_int_equal(index_table_add(&t, &pieces, 7, i),
+				 INDEX_ADDED);
+	assert_int_equal(index_table_find(&t, 7, out), INDEX_CANDIDATES);
+}
+
 static int
 setup(void **state)
 {
@@ -377,6 +409,7 @@ main(void)
 		cmocka_unit_test(any_truncation_is_refused),
 		cmocka_unit_test(an_empty_and_a_tiny_image_work),
 		cmocka_unit_test(cancelling_leaves_no_file),
+		cmocka_unit_test(a_crowded_bucket_spills),
 		cmocka_unit_test(a_touched_image_makes_the_index_stale),
 	};
 
