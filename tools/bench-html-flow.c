@@ -151,7 +151,8 @@ put_figures(struct html *h, const struct bench_tier *t, const struct flow *f)
 		if (f->pages[i] == 0 && f->bytes[i] == 0)
 			continue;
 		fprintf(h->out,
-			"<tr><td><span class=\"sw k-%s\"></span>%s</td>"
+			"<tr><td class=\"key\"><span class=\"sw "
+			"k-%s\"></span>%s</td>"
 			"<td class=\"hide\">%s</td>",
 			html_kinds[i].css, html_kinds[i].label,
 			f->pages[i] ? format_count(text, f->pages[i]) : "");

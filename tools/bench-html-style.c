@@ -97,8 +97,9 @@ const char html_style[] =
 	"vertical-align:bottom}"
 	"td:first-child{white-space:normal;min-width:9rem}"
 	"tr.ours td{font-weight:600}td.none{color:var(--soft)}"
+	"td.key{padding-left:1.375rem!important}"
 	"td span.sw{display:inline-block;width:.75rem;height:.75rem;"
-	"margin-right:.625rem;background:var(--k)}"
+	"margin:0 .625rem 0 -1.375rem;background:var(--k)}"
 	/* Map */
 	".map{display:grid;grid-template-columns:max-content 1fr;"
 	"gap:0 .75rem}"
@@ -134,5 +135,8 @@ const char html_style[] =
 	".flow svg{height:12rem}"
 	".map{grid-template-columns:1fr}.map svg{image-rendering:auto}"
 	".axis{display:none}"
-	"th,td{padding-left:.875rem}.hide{display:none}"
+	"table{font-size:.875rem}th,td{padding-left:.625rem}"
+	"th{white-space:normal;font-size:.8125rem}"
+	"td:first-child{min-width:5.75rem;overflow-wrap:anywhere}.hide{display:"
+	"none}"
 	"dl{display:block}dt{margin-top:.75rem}}";

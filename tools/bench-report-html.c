@@ -94,19 +94,16 @@ static void
 put_average_hero(struct html *h)
 {
 	struct bench_average averages[BENCH_ROWS_MAX];
-	size_t n = bench_averages(h->r, averages), best = 0;
-	size_t ntiers = h->r->captures[0].ntiers;
+	size_t n = bench_averages(h->r, averages);
+	const struct bench_average *best =
+		bench_average_headline(h->r, averages, n);
 	char text[FORMAT_LEN];
 
-	for (size_t i = 1; i < n && i < ntiers; i++)
-		if (averages[i].mean.wire_bytes <
-		    averages[best].mean.wire_bytes)
-			best = i;
-	if (n == 0 || ntiers == 0 || averages[best].fewer <= 0) {
+	if (!best) {
 		fputs("<h1>What the tools make of these memories</h1>", h->out);
 		return;
 	}
-	put_hero(h, averages[best].fewer,
+	put_hero(h, best->fewer,
 		 "fewer bytes than gzip \xe2\x88\x92"
 		 "6, on average");
 	fprintf(h->out,
@@ -114,9 +111,8 @@ put_average_hero(struct html *h)
 		"on average, and in none under <b>%.1f\xc3\x97</b> fewer bytes "
 		"than gzip. Every tool decoded what it encoded, and every byte "
 		"was compared.</p>",
-		h->r->ncaptures, averages[best].mean.name,
-		format_bytes(text, averages[best].mean.wire_bytes),
-		averages[best].least_fewer);
+		h->r->ncaptures, best->mean.name,
+		format_bytes(text, best->mean.wire_bytes), best->least_fewer);
 }
 
 static void

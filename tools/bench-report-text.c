@@ -251,30 +251,36 @@ put_averages(const struct bench_report *r, FILE *out)
 {
 	struct bench_average averages[BENCH_ROWS_MAX];
 	size_t n = bench_averages(r, averages);
-	char text[FORMAT_LEN];
+	const struct bench_average *best =
+		bench_average_headline(r, averages, n);
+	char bytes[FORMAT_LEN], mean[FORMAT_LEN], least[FORMAT_LEN];
 
-	fprintf(out, "\nAverage of %zu memories\n", r->ncaptures);
+	if (best)
+		fprintf(out,
+			"Moving these %zu VMs: %s each on average, %s fewer "
+			"bytes than gzip -6,\nin none under %s (%s)\n\n",
+			r->ncaptures,
+			format_bytes(bytes, best->mean.wire_bytes),
+			format_ratio(mean, best->fewer),
+			format_ratio(least, best->least_fewer),
+			best->mean.name);
+	fprintf(out, "On average\n");
 	put_row_heads(r, out);
 	for (size_t i = 0; i < n; i++)
 		put_row(r, &averages[i].mean, averages[i].fewer, out);
-	for (size_t i = 0; i < n && i < r->captures[0].ntiers; i++)
-		if (averages[i].fewer > 0)
-			fprintf(out, "  %s: in no memory under %s\n",
-				averages[i].mean.name,
-				format_ratio(text, averages[i].least_fewer));
 }
 
 int
 bench_report_text(const struct bench_report *r, FILE *out, struct err *e)
 {
+	if (r->ncaptures > 1)
+		put_averages(r, out);
 	for (size_t i = 0; i < r->ncaptures; i++) {
-		if (i)
+		if (r->ncaptures > 1)
 			fprintf(out, "\n\n");
 		if (put_capture(r, &r->captures[i], out, e) != 0)
 			return -1;
 	}
-	if (r->ncaptures > 1)
-		put_averages(r, out);
 	fprintf(out, "\n%s\n", bench_move_rule);
 	if (fflush(out) != 0)
 		return err_sys(e, "standard output");

@@ -125,6 +125,25 @@ bench_averages(const struct bench_report *r,
 	return n;
 }
 
+const struct bench_average *
+bench_average_headline(const struct bench_report *r,
+		       const struct bench_average *averages, size_t n)
+{
+	const struct bench_average *best = NULL;
+	const struct bench_result *base = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(averages[i].mean.name, BENCH_BASELINE) == 0)
+			base = &averages[i].mean;
+	if (!base)
+		return NULL;
+	for (size_t i = 0; i < MIN(n, r->captures[0].ntiers); i++)
+		if (is_better(&averages[i].mean, best ? &best->mean : NULL,
+			      base))
+			best = &averages[i];
+	return best;
+}
+
 void
 bench_parts(const struct bench_tier *t, uint64_t out[PART__MAX])
 {

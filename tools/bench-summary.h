@@ -51,6 +51,14 @@ size_t bench_averages(const struct bench_report *r,
 		      struct bench_average out[BENCH_ROWS_MAX])
 	__attribute__((nonnull));
 
+/* The headline over several captures, chosen among the averages as above;
+ * NULL where there is no tier or no gzip -6 to hold it against.
+ */
+const struct bench_average *
+bench_average_headline(const struct bench_report *r,
+		       const struct bench_average *averages, size_t n)
+	__attribute__((nonnull));
+
 /* How many times fewer bytes than gzip -6 took in that capture; 0 unknown. */
 double bench_fewer(const struct bench_capture *c, const struct bench_result *r)
 	__attribute__((nonnull));

