@@ -19,8 +19,12 @@
  */
 #define KEPT 20
 
-static uint8_t kept_pages[KEPT * PAGE_BYTES], now_pages[KEPT * PAGE_BYTES];
+#define HEAD 50 /* opaque bytes before the pages that are sent */
+
+static uint8_t kept_pages[KEPT * PAGE_BYTES];
+static uint8_t now_file[HEAD + KEPT * PAGE_BYTES];
 static struct fuzz_memory kept, now;
+static struct memory_segment now_segments[2];
 static struct base bases[2];
 static const struct effort *effort;
 static struct buf wire; /* a frame of that effort */
@@ -63,7 +67,7 @@ config(void)
 static int
 encoded(struct encoding *x, struct err *e)
 {
-	const struct planner_range again = { .npages = KEPT };
+	const struct planner_range again = { .npages = KEPT, .nbytes = HEAD };
 
 	fuzz_run(&x->job);
 	if (x->failed) {
@@ -280,16 +284,63 @@ seals_agree_or_not(void **state)
 	each_failure_is_an_error(seals);
 }
 
+/* More items than are hashed at a time. */
+static int
+digested(struct frame_digest *d, struct err *e)
+{
+	const struct fingerprint fp = { { 1 } };
+	struct digest digest;
+
+	for (unsigned i = 0; i < 500; i++)
+		if (frame_digest_page(d, &fp, e) < 0)
+			return -1;
+	if (frame_digest_bytes(d, kept_pages, 700, e) < 0)
+		return -1;
+	/* To the last byte but one, so that no item has room. */
+	for (unsigned i = 0; i < sizeof(d->items) / 9; i++)
+		if (frame_digest_fill(d, i, e) < 0)
+			return -1;
+	if (frame_digest_bytes(d, kept_pages, 1, e) < 0)
+		return -1;
+	return frame_digest_final(d, &digest, e);
+}
+
+static int
+digests(struct err *e)
+{
+	struct frame_digest d;
+	int ret;
+
+	if (frame_digest_init(&d, e) < 0)
+		return -1;
+	ret = digested(&d, e);
+	frame_digest_fini(&d);
+	return ret;
+}
+
+static void
+digests_are_made_or_not(void **state)
+{
+	(void)state;
+	each_failure_is_an_error(digests);
+}
+
 static int
 setup(void **state)
 {
 	(void)state;
 	fuzz_pages(kept_pages, KEPT);
-	fuzz_pages(now_pages, KEPT);
-	for (unsigned n = 0; n < KEPT; n++)
-		memset(now_pages + n * PAGE_BYTES + 16, (int)n, n * 8);
 	fuzz_memory(&kept, kept_pages, KEPT);
-	fuzz_memory(&now, now_pages, KEPT);
+	fuzz_pages(now_file + HEAD, KEPT);
+	for (unsigned n = 0; n < KEPT; n++)
+		memset(now_file + HEAD + n * PAGE_BYTES + 16, (int)n, n * 8);
+	fuzz_memory(&now, now_file, KEPT);
+	now_segments[0] = (struct memory_segment){ .len = HEAD };
+	now_segments[1] = now.segment;
+	now_segments[1].offset = HEAD;
+	now.memory.segments = now_segments;
+	now.memory.nsegments = 2;
+	now.memory.map.len += HEAD;
 	bases[0] = (struct base){ BASE_HISTORY, .npages = KEPT };
 	bases[1] = (struct base){ BASE_MEMORY, .npages = KEPT,
 				  .memory = &kept.memory };
@@ -306,6 +357,7 @@ main(void)
 		cmocka_unit_test(codecs_work_or_not),
 		cmocka_unit_test(layouts_are_read_or_not),
 		cmocka_unit_test(seals_agree_or_not),
+		cmocka_unit_test(digests_are_made_or_not),
 	};
 
 	return cmocka_run_group_tests_name("fault", tests, setup, NULL);

@@ -105,6 +105,9 @@ lengths_out_of_bounds_are_refused(void **state)
 	f = sample(bytes);
 	f.first_page = UINT64_MAX - 5;
 	refuses(f);
+	f = sample(bytes);
+	f.first_byte = UINT64_MAX - 5;
+	refuses(f);
 	f = sample(bytes); /* grew */
 	f.streams[STREAM_DATA].coded_len = 4097;
 	refuses(f);

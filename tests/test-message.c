@@ -230,6 +230,10 @@ regions_and_bases_come_back(void **state)
 	assert_ok(want_put(&b, &w, &e), &e);
 	assert_err(want_get(body_of(MESSAGE_WANT), &got, &e), &e, ERR_PROTOCOL);
 	buf_reset(&b);
+	w.n = 0;
+	assert_ok(want_put(&b, &w, &e), &e);
+	assert_err(want_get(body_of(MESSAGE_WANT), &got, &e), &e, ERR_PROTOCOL);
+	buf_reset(&b);
 	memset(digests, 7, sizeof(digests));
 	assert_ok(regions_put(&b, digests, 3, &e), &e);
 	assert_ok(regions_get(body_of(MESSAGE_REGIONS), back, 3, &e), &e);
@@ -376,12 +380,12 @@ an_error_of_the_other_end_is_fit_to_print(void **state)
 	struct span body;
 
 	(void)state;
-	(void)err_set(&why, ERR_LIMIT, "disk \033[2J full\n\xff%%s");
+	(void)err_set(&why, ERR_LIMIT, "disk \033[2J full\n\xff\x7f%%s~");
 	assert_ok(message_put_error(&b, &why, &e), &e);
 	body = body_of(MESSAGE_ERROR);
 	assert_ok(message_get_error(body, &said, &e), &e);
 	assert_int_equal(said.code, ERR_LIMIT);
-	assert_string_equal(said.text, "disk ?[2J full??%s");
+	assert_string_equal(said.text, "disk ?[2J full???%s~");
 	for (int code = 0; code < 256; code++) {
 		b.data[MESSAGE_HEAD_BYTES] = (uint8_t)code;
 		assert_ok(message_get_error(body, &said, &e), &e);
@@ -416,11 +420,15 @@ numbers_come_back(void **state)
 }
 
 static void
-what_is_too_long_is_not_sent(void **state)
+what_is_too_long_or_too_short_is_not_sent(void **state)
 {
 	size_t at;
 
 	(void)state;
+	assert_ok(message_begin(&b, MESSAGE_PING, &at, &e), &e);
+	assert_ok(buf_put(&b, "1234567", 7, &e), &e);
+	assert_err(message_end(&b, at, &e), &e, ERR_LIMIT);
+	buf_reset(&b);
 	assert_ok(message_begin(&b, MESSAGE_PING, &at, &e), &e);
 	assert_ok(buf_put(&b, "123456789", 9, &e), &e);
 	assert_err(message_end(&b, at, &e), &e, ERR_LIMIT);
@@ -444,7 +452,7 @@ main(void)
 		TEST(seals_agree_on_the_same_frames_in_the_same_order),
 		TEST(an_error_of_the_other_end_is_fit_to_print),
 		TEST(numbers_come_back),
-		TEST(what_is_too_long_is_not_sent),
+		TEST(what_is_too_long_or_too_short_is_not_sent),
 	};
 
 	return cmocka_run_group_tests_name("message", tests, NULL, NULL);

@@ -375,6 +375,21 @@ a_full_stream_is_an_error(void **state)
 }
 
 static void
+no_bytes_need_no_code(void **state)
+{
+	struct plan_writer w;
+	struct err e;
+
+	(void)state;
+	plan_writer_init(&w, GUEST_LIKE);
+	assert_ok(plan_put_bytes(&w, (const uint8_t *)"", 0, &e), &e);
+	assert_ok(plan_writer_finish(&w, &e), &e);
+	for (unsigned i = 0; i < STREAM__MAX; i++)
+		assert_int_equal(w.streams[i].len, 0);
+	plan_writer_fini(&w);
+}
+
+static void
 codes_and_streams_have_names(void **state)
 {
 	(void)state;
@@ -394,6 +409,7 @@ main(void)
 		cmocka_unit_test(a_run_of_references_costs_three_bytes),
 		cmocka_unit_test(damage_never_reads_past_the_end),
 		cmocka_unit_test(a_full_stream_is_an_error),
+		cmocka_unit_test(no_bytes_need_no_code),
 		cmocka_unit_test(codes_and_streams_have_names),
 	};
 
