@@ -16,8 +16,8 @@
 
 struct end {
 	struct talk *talk;
-	bool opened, ended, refuse;
-	int heard, code;
+	bool opened, ended, refuse, keep, close;
+	int heard, drained, code;
 	enum message_type last;
 	uint64_t bytes;
 	struct err why;
@@ -26,7 +26,7 @@ struct end {
 struct world {
 	struct event_base *base;
 	struct end a, z; /* sender, receiver */
-	int raw;         /* instead of a sender: what a stranger writes to */
+	int raw;         /* a stranger's, instead of one of them */
 };
 
 static void
@@ -43,6 +43,10 @@ on_heard(void *arg, enum message_type type, struct span body, struct err *e)
 	end->heard++;
 	end->last = type;
 	end->bytes += body.left;
+	if (end->keep)
+		free(talk_keep(end->talk));
+	if (end->close)
+		talk_close(end->talk);
 	if (end->refuse)
 		return err_set(e, ERR_LIMIT, "no room");
 	return 0;
@@ -51,7 +55,7 @@ on_heard(void *arg, enum message_type type, struct span body, struct err *e)
 static void
 on_drained(void *arg)
 {
-	(void)arg;
+	((struct end *)arg)->drained++;
 }
 
 static void
@@ -71,7 +75,9 @@ start(struct world *w, enum session_role role, int fd, struct end *end)
 {
 	const struct talk_config config = { role,       on_opened, on_heard,
 					    on_drained, on_ended,  end };
-	const struct link_config link = { .base = w->base };
+	/* A second, but for who tries our patience. */
+	const struct link_config link = { .base = w->base,
+					  .dead_ms = w->raw >= 0 ? 1000 : 0 };
 	struct err e;
 	struct talk *t = talk_accept(&config, &link, fd, NULL, &e);
 
@@ -300,6 +306,194 @@ a_receiver_stops_hearing_whom_it_cannot_answer(void **state)
 	world_fini(&w);
 }
 
+static struct want one_region = { 0, 0, 1 };
+
+static void
+say_want(struct talk *t)
+{
+	struct err e;
+
+	assert_ok(want_put(talk_out(t), &one_region, &e), &e);
+	say(t);
+}
+
+/* Hears are cut off by a close, whatever came with them. */
+static void
+nothing_is_heard_after_a_close(void **state)
+{
+	struct world w;
+	struct err e;
+
+	(void)state;
+	open_both(&w);
+	w.z.close = true;
+	for (int i = 0; i < 3; i++)
+		assert_ok(want_put(talk_out(w.a.talk), &one_region, &e), &e);
+	say(w.a.talk);
+	run_until(&w, &w.a.ended);
+	assert_int_equal(w.z.heard, 1);
+	talk_abort(w.z.talk, &w.a.why); /* too late */
+	talk_free(w.a.talk);
+	w.a.talk = NULL;
+	run_until(&w, &w.z.ended);
+	assert_int_equal(w.z.code, ERR_NONE);
+	world_fini(&w);
+}
+
+static void
+bodies_can_be_kept_and_given(void **state)
+{
+	const struct digest digest = { { 1 } };
+	struct world w;
+	struct buf b;
+	struct err e;
+
+	(void)state;
+	open_both(&w);
+	w.a.keep = true;
+	buf_init(&b, 1 << 20);
+	for (int i = 0; i < 3; i++)
+		assert_ok(regions_put(&b, &digest, 1, &e), &e);
+	assert_ok(talk_give(w.z.talk, b.data, b.len, &e), &e);
+	while (w.a.heard < 3 && !w.a.ended)
+		event_base_loop(w.base, EVLOOP_ONCE);
+	assert_int_equal(w.a.bytes, 3 * DIGEST_BYTES);
+	world_fini(&w);
+}
+
+static void
+a_full_end_is_told_when_it_drains(void **state)
+{
+	static const struct digest digests[1000];
+	struct world w;
+	struct err e;
+
+	(void)state;
+	for (int closing = 0; closing < 2; closing++) {
+		open_both(&w);
+		while (!talk_is_full(w.z.talk)) {
+			assert_ok(regions_put(talk_out(w.z.talk), digests, 1000,
+					      &e),
+				  &e);
+			say(w.z.talk);
+		}
+		talk_resume(w.a.talk); /* it was not paused */
+		if (closing)
+			talk_close(w.z.talk);
+		/* Reading stopped meanwhile: what came is heard afterwards. */
+		say_want(w.a.talk);
+		while (!w.a.ended && (closing || !w.z.heard || !w.z.drained))
+			event_base_loop(w.base, EVLOOP_ONCE);
+		assert_int_equal(w.z.drained, !closing);
+		assert_int_equal(w.z.heard, !closing);
+		world_fini(&w);
+	}
+}
+
+static void
+a_talk_may_end_before_it_begins(void **state)
+{
+	struct world w;
+	struct err why;
+
+	(void)state;
+	world_init(&w, false);
+	(void)err_set(&why, ERR_CANCELLED, "stopped");
+	talk_abort(w.a.talk, &why);
+	talk_abort(w.a.talk, &why);
+	assert_true(w.a.ended);
+	assert_int_equal(w.a.code, ERR_CANCELLED);
+	world_fini(&w);
+}
+
+static void
+a_connection_that_breaks_is_an_error(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, true);
+	while (!link_sent(talk_link(w.z.talk)))
+		event_base_loop(w.base, EVLOOP_ONCE);
+	close(w.raw); /* with our HELLO unread: a reset */
+	w.raw = -1;
+	run_until(&w, &w.z.ended);
+	assert_int_equal(w.z.code, ERR_SYSTEM);
+	assert_non_null(strstr(w.z.why.text, "reset"));
+	world_fini(&w);
+}
+
+/* The stranger's bytes until all are out or the talk has ended. */
+static void
+write_all(struct world *w, const struct end *end, const uint8_t *at, size_t n)
+{
+	while (n > 0 && !end->ended) {
+		ssize_t done = send(w->raw, at, n, MSG_DONTWAIT);
+
+		if (done > 0) {
+			at += done;
+			n -= (size_t)done;
+		}
+		event_base_loop(w->base, EVLOOP_NONBLOCK);
+	}
+}
+
+static void
+who_does_not_say_who_it_is_is_not_waited_for(void **state)
+{
+	struct world w;
+	struct buf b;
+	struct err e;
+
+	(void)state;
+	buf_init(&b, 100);
+	assert_ok(message_put_u64(&b, MESSAGE_PING, 1, &e), &e);
+	for (int talks = 0; talks < 2; talks++) {
+		world_init(&w, true);
+		while (talk_session(w.z.talk)->state != SESSION_ABORT) {
+			if (talks)
+				write_all(&w, &w.z, b.data, b.len);
+			event_base_loop(w.base, EVLOOP_ONCE);
+		}
+		shutdown(w.raw, SHUT_RDWR);
+		run_until(&w, &w.z.ended);
+		assert_int_equal(w.z.code, ERR_LIMIT);
+		world_fini(&w);
+	}
+	buf_fini(&b);
+}
+
+/* A million bytes of questions, from one who reads no answer. */
+static void
+answers_do_not_pile_up(void **state)
+{
+	const struct hello hello = { 1, 1, 0, HELLO_MEMORY_IMAGE };
+	struct world w;
+	struct buf b;
+	struct err e;
+	int fds[2];
+
+	(void)state;
+	buf_init(&b, 8 << 20);
+	assert_ok(hello_put(&b, &hello, &e), &e);
+	assert_ok(message_put_u64(&b, MESSAGE_PONG, UINT64_MAX, &e), &e);
+	for (unsigned i = 0; i < 300000; i++)
+		assert_ok(message_put_u64(&b, MESSAGE_PING, i, &e), &e);
+	w = (struct world){ .base = event_base_new() };
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	w.raw = fds[0];
+	w.a.talk = start(&w, SESSION_SENDER, fds[1], &w.a);
+	write_all(&w, &w.a, b.data, b.len);
+	while (link_received(talk_link(w.a.talk)) < b.len && !w.a.ended)
+		event_base_loop(w.base, EVLOOP_ONCE);
+	assert_false(w.a.ended);
+	assert_in_range(link_queued(talk_link(w.a.talk)), LINK_HIGH,
+			LINK_HIGH + 4096);
+	assert_int_equal(talk_rtt_ns(w.a.talk), 0); /* a lie about time */
+	buf_fini(&b);
+	world_fini(&w);
+}
+
 static void
 check_stranger(const void *bytes, size_t n, enum err_code code)
 {
@@ -353,6 +547,13 @@ main(void)
 		cmocka_unit_test(
 			a_receiver_stops_hearing_whom_it_cannot_answer),
 		cmocka_unit_test(strangers_do_not_get_in),
+		cmocka_unit_test(nothing_is_heard_after_a_close),
+		cmocka_unit_test(bodies_can_be_kept_and_given),
+		cmocka_unit_test(a_full_end_is_told_when_it_drains),
+		cmocka_unit_test(a_talk_may_end_before_it_begins),
+		cmocka_unit_test(a_connection_that_breaks_is_an_error),
+		cmocka_unit_test(who_does_not_say_who_it_is_is_not_waited_for),
+		cmocka_unit_test(answers_do_not_pile_up),
 	};
 
 	return cmocka_run_group_tests_name("talk", tests, NULL, NULL);

@@ -26,7 +26,7 @@ struct talk {
 	bool closing; /* goodbye was said; .why tells how .ended() ends */
 	bool ended;
 	struct err why;
-	unsigned pings;
+	unsigned pings, patience; /* before the HELLO comes */
 	uint64_t rtt_ns;
 };
 
@@ -291,7 +291,7 @@ talk_on_link(struct link *l, enum link_event ev, const struct err *why,
 	case LINK_LOWAT:
 		if (t->choked)
 			event_active(t->again, EV_TIMEOUT, 0);
-		else if (!t->closing)
+		if (!t->closing)
 			t->config.drained(t->config.arg);
 		break;
 	case LINK_CLOSED:
@@ -322,7 +322,7 @@ talk_on_ping(evutil_socket_t fd, short what, void *arg)
 	if (t->closing)
 		return;
 	if (t->session.state == SESSION_HELLO) {
-		if (++t->pings < LINK_DEAD_MS / TALK_PING_MS)
+		if (++t->pings < t->patience)
 			return;
 		(void)err_set(&e, ERR_LIMIT, "%s does not say who it is",
 			      talk_peer(t));
@@ -347,6 +347,8 @@ talk_new(const struct talk_config *config, struct link_config *link,
 	t->config = *config;
 	session_init(&t->session, config->role);
 	buf_init(&t->out, TALK_OUT_MAX);
+	t->patience =
+		(link->dead_ms ? link->dead_ms : LINK_DEAD_MS) / TALK_PING_MS;
 	t->ping = event_new(link->base, -1, EV_PERSIST, talk_on_ping, t);
 	t->again = event_new(link->base, -1, 0, talk_on_again, t);
 	link->fn = talk_on_link;

@@ -14,7 +14,9 @@
 
 /* One end of a conversation: whole messages over a link, each checked against
  * the state of the session.  The talk itself says and hears HELLO, PING, PONG
- * and ERROR; all else is the owner's.  Everything on the thread of the loop.
+ * and ERROR; all else is the owner's.  Who does not say HELLO for as long as
+ * the link waits for a dead peer is not waited for, whatever else he says.
+ * Everything on the thread of the loop.
  */
 struct talk;
 
