@@ -74,6 +74,13 @@ check_PROGRAMS += %D%/test-fault
 %C%_test_fault_LDFLAGS = $(AM_LDFLAGS) $(FAULT_WRAP)
 TESTS += %D%/test-fault
 
+check_PROGRAMS += %D%/test-talk-fault
+%C%_test_talk_fault_SOURCES = %D%/test-talk-fault.c %D%/fault.c \
+	%D%/fault.h %D%/test.h
+%C%_test_talk_fault_LDADD = $(TEST_LIBS)
+%C%_test_talk_fault_LDFLAGS = $(AM_LDFLAGS) $(FAULT_WRAP)
+TESTS += %D%/test-talk-fault
+
 check_PROGRAMS += %D%/test-memory
 %C%_test_memory_SOURCES = %D%/test-memory.c %D%/memory-file.h %D%/test.h
 %C%_test_memory_LDADD = $(TEST_LIBS)
