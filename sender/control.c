@@ -11,6 +11,10 @@
 /* A change must promise this much. */
 #define CONTROL_GAIN  0.9
 #define CONTROL_PROBE 32
+/* What is worth trying: a cost of at most so many times the present one. */
+#define CONTROL_NEAR 2.0
+/* Figures older than so many frames are of other data. */
+#define CONTROL_OLD 256
 /* Frames with fewer page words say little about a codec. */
 #define CONTROL_SMALL 65536
 
@@ -22,12 +26,12 @@ static const struct control_usual {
 	const char *name;
 	struct control_effort effort;
 } usual[] = {
-	{ "raw", { 1.00, 3000e6, 3000e6, false } },
-	{ "lz4", { 0.29, 500e6, 1500e6, false } },
-	{ "fast", { 0.20, 350e6, 700e6, false } },
-	{ "middle", { 0.18, 200e6, 650e6, false } },
-	{ "strong", { 0.15, 20e6, 80e6, false } },
-	{ "max", { 0.14, 3e6, 80e6, false } },
+	{ "raw", { 1.00, 3000e6, 3000e6, 0 } },
+	{ "lz4", { 0.29, 500e6, 1500e6, 0 } },
+	{ "fast", { 0.20, 350e6, 700e6, 0 } },
+	{ "middle", { 0.18, 200e6, 650e6, 0 } },
+	{ "strong", { 0.15, 20e6, 80e6, 0 } },
+	{ "max", { 0.14, 3e6, 80e6, 0 } },
 };
 
 #define CONTROL_FIRST "fast"
@@ -35,7 +39,7 @@ static const struct control_usual {
 void
 control_init(struct control *c, unsigned workers, const struct effort *pinned)
 {
-	*c = (struct control){ .workers = workers ? workers : 1, .pace = 1 };
+	*c = (struct control){ .workers = workers ? workers : 1 };
 	c->efforts = pinned ? pinned : effort_all(&c->nefforts);
 	if (pinned)
 		c->nefforts = 1;
@@ -43,10 +47,29 @@ control_init(struct control *c, unsigned workers, const struct effort *pinned)
 	for (size_t i = 0; i < c->nefforts; i++)
 		for (size_t k = 0; k < ARRAY_LEN(usual); k++)
 			if (strcmp(c->efforts[i].name, usual[k].name) == 0)
-				c->tiers[i] = usual[k].effort;
+				c->usual[i] = c->tiers[i] = usual[k].effort;
 	for (size_t i = 0; i < c->nefforts; i++)
 		if (strcmp(c->efforts[i].name, CONTROL_FIRST) == 0)
 			c->current = i;
+}
+
+/* What to expect of an effort: what was measured, or where that is missing or
+ * old, the usual figures in proportion to those of the present effort, on
+ * this data and this machine.
+ */
+static struct control_effort
+control_expect(const struct control *c, size_t i)
+{
+	const struct control_effort *now = &c->tiers[c->current];
+	const struct control_effort *was = &c->usual[c->current];
+	struct control_effort t = c->tiers[i];
+	double pace = now->encode / was->encode;
+
+	if (i == c->current || (t.frame && c->frames - t.frame < CONTROL_OLD))
+		return t;
+	t.ratio = MIN(c->usual[i].ratio * now->ratio / was->ratio, 1.0);
+	t.encode = c->usual[i].encode * MIN(pace, 2.0);
+	return t;
 }
 
 /* Seconds that a byte of page words takes: sending, encoding and decoding
@@ -55,13 +78,23 @@ control_init(struct control *c, unsigned workers, const struct effort *pinned)
 static double
 control_cost(const struct control *c, size_t i)
 {
-	const struct control_effort *t = &c->tiers[i];
-	double pace = t->measured ? 1 : c->pace;
-	double send = t->ratio / c->link;
-	double encode = 1 / (t->encode * pace * c->workers);
-	double decode = 1 / (t->decode * c->pace * c->workers);
+	struct control_effort t = control_expect(c, i);
+	double send = t.ratio / c->link;
+	double encode = 1 / (t.encode * c->workers);
+	double decode = 1 / (t.decode * c->workers);
 
 	return MAX(send, MAX(encode, decode));
+}
+
+/* A neighbour of the present effort, now the stronger, now the weaker one. */
+static size_t
+control_neighbour(const struct control *c)
+{
+	bool up = c->frames / CONTROL_PROBE % 2;
+
+	if (up && c->current + 1 < c->nefforts)
+		return c->current + 1;
+	return !up && c->current > 0 ? c->current - 1 : c->current;
 }
 
 const struct effort *
@@ -77,14 +110,10 @@ control_choose(struct control *c)
 			best = i;
 	if (control_cost(c, best) < CONTROL_GAIN * control_cost(c, c->current))
 		c->current = best;
-	if (c->frames % CONTROL_PROBE == 0) {
-		bool up = c->frames / CONTROL_PROBE % 2;
-
-		if (up && c->current + 1 < c->nefforts)
-			return &c->efforts[c->current + 1];
-		if (!up && c->current > 0)
-			return &c->efforts[c->current - 1];
-	}
+	best = control_neighbour(c);
+	if (c->frames % CONTROL_PROBE == 0 &&
+	    control_cost(c, best) < CONTROL_NEAR * control_cost(c, c->current))
+		return &c->efforts[best];
 	return &c->efforts[c->current];
 }
 
@@ -108,13 +137,10 @@ control_encoded(struct control *c, const struct effort *effort, uint64_t in,
 		if (&c->efforts[i] != effort)
 			continue;
 		t = &c->tiers[i];
-		if (!t->measured && t->encode > 0)
-			control_average(&c->pace, speed / t->encode,
-					c->frames <= 1);
-		control_average(&t->encode, speed, !t->measured);
+		control_average(&t->encode, speed, t->frame == 0);
 		control_average(&t->ratio, (double)out / (double)in,
-				!t->measured);
-		t->measured = true;
+				t->frame == 0);
+		t->frame = c->frames;
 	}
 }
 
@@ -123,10 +149,10 @@ control_delivered(struct control *c, uint64_t bytes, uint64_t ns, bool starved)
 {
 	double rate = (double)bytes * 1e9 / (double)(ns + 1);
 
-	/* What a link delivered while it starved is a lower bound; go up from
-	 * it boldly, the next busy stretch will tell.
+	/* What a link delivered while it starved is a lower bound: go up from
+	 * it, and from what was believed, until a busy stretch tells.
 	 */
 	if (starved)
-		rate = MAX(c->link, 1.5 * rate);
+		rate = MAX(1.2 * c->link, 1.5 * rate);
 	control_average(&c->link, rate, c->link <= 0);
 }

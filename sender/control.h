@@ -22,13 +22,12 @@ struct control {
 	unsigned workers;
 	uint64_t frames; /* decided on so far */
 	double link;     /* bytes a second; 0: not known */
-	double pace;     /* this machine's speed against the usual one */
 	struct control_effort {
 		double ratio;  /* bytes out for a byte of page words in */
 		double encode; /* bytes in, a second of one core */
 		double decode;
-		bool measured;
-	} tiers[CONTROL_EFFORTS];
+		uint64_t frame; /* when it was last measured; 0: never */
+	} tiers[CONTROL_EFFORTS], usual[CONTROL_EFFORTS];
 };
 
 /* Begins with no knowledge of the link; 'pinned' (may be NULL) is always
@@ -37,8 +36,8 @@ struct control {
 void control_init(struct control *c, unsigned workers,
 		  const struct effort *pinned) __attribute__((nonnull(1)));
 
-/* The effort for the next frame.  One frame in 32 tries a neighbour, so that
- * its figures stay true.
+/* The effort for the next frame.  One frame in 32 tries a neighbour that might
+ * be better, so that its figures stay true.
  */
 const struct effort *control_choose(struct control *c) __attribute__((nonnull));
 

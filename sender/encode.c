@@ -186,14 +186,43 @@ encode_room(struct encoding *x, struct err *e)
 	return err_sys(e, "frame of %zu bytes", need);
 }
 
-static struct codec_choice
-encode_choice(const struct effort *effort, unsigned stream, size_t len)
+/* Samples of a large block that a fast codec is tried on. */
+#define ENCODE_SAMPLES      16
+#define ENCODE_SAMPLE_BYTES 4096
+
+/* Strong codecs are slowest on noise, and find nothing in it either. */
+static bool
+encode_is_noise(struct codec_set *codecs, const struct buf *raw)
 {
+	const struct codec_choice fast = { CODEC_LZ4, 0 };
+	uint8_t samples[ENCODE_SAMPLES * ENCODE_SAMPLE_BYTES];
+	uint8_t out[ENCODE_SAMPLES * ENCODE_SAMPLE_BYTES];
+	size_t step = raw->len / ENCODE_SAMPLES, len;
+	enum codec_id used;
+	struct err e;
+
+	if (step < ENCODE_SAMPLE_BYTES)
+		return false;
+	for (size_t i = 0; i < ENCODE_SAMPLES; i++)
+		memcpy(samples + i * ENCODE_SAMPLE_BYTES, raw->data + i * step,
+		       ENCODE_SAMPLE_BYTES);
+	return codec_encode(codecs, fast, samples, sizeof(samples), out, &len,
+			    &used, &e) == 0 &&
+	       used == CODEC_RAW;
+}
+
+static struct codec_choice
+encode_choice(const struct effort *effort, struct codec_set *codecs,
+	      unsigned stream, const struct buf *raw)
+{
+	const struct codec_choice none = { CODEC_RAW, 0 };
+
 	if (stream == STREAM_DATA || stream == STREAM_WORD)
-		return effort->data;
-	if (len < ENCODE_SMALL)
-		return (struct codec_choice){ CODEC_RAW, 0 };
-	return effort->side;
+		return effort->data.id == CODEC_LZMA &&
+				       encode_is_noise(codecs, raw)
+			       ? none
+			       : effort->data;
+	return raw->len < ENCODE_SMALL ? none : effort->side;
 }
 
 static int
@@ -214,7 +243,8 @@ encode_streams(struct encoding *x, struct codec_set *codecs, struct err *e)
 		*s = (struct frame_stream){ .coded = at };
 		if (raw->len == 0)
 			continue;
-		if (codec_encode(codecs, encode_choice(x->effort, i, raw->len),
+		if (codec_encode(codecs,
+				 encode_choice(x->effort, codecs, i, raw),
 				 raw->data, raw->len, at, &len, &used, e) < 0)
 			return -1;
 		s->codec = (uint8_t)used;
