@@ -42,4 +42,8 @@ for list in tiers peers; do
 	[ "$word" = raw,gzip-6,all ]
 	result $? "the last word of a list of $list is completed"
 done
+[ "$(complete_words virt-mig send --format = te)" = text ] &&
+	[ "$(complete_words virt-mig send --effort fixed : str)" = strong ] &&
+	[ "$(complete_words virt-mig send --effort fixed)" != fixed ]
+result $? "words with = and : inside are completed"
 echo "1..$n"
