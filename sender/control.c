@@ -150,9 +150,11 @@ control_delivered(struct control *c, uint64_t bytes, uint64_t ns, bool starved)
 	double rate = (double)bytes * 1e9 / (double)(ns + 1);
 
 	/* What a link delivered while it starved is a lower bound: go up from
-	 * it, and from what was believed, until a busy stretch tells.
+	 * it, and from what was believed; slowly, if that was measured.
 	 */
 	if (starved)
-		rate = MAX(1.2 * c->link, 1.5 * rate);
+		rate = MAX((c->was_busy ? 1.01 : 1.2) * c->link, 1.5 * rate);
+	else
+		c->was_busy = true;
 	control_average(&c->link, rate, c->link <= 0);
 }

@@ -22,6 +22,7 @@ struct control {
 	unsigned workers;
 	uint64_t frames; /* decided on so far */
 	double link;     /* bytes a second; 0: not known */
+	bool was_busy;   /* it was measured, not only bounded from below */
 	struct control_effort {
 		double ratio;  /* bytes out for a byte of page words in */
 		double encode; /* bytes in, a second of one core */
