@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/page.h"
 #include "dedup/held.h"
+#include "dedup/vmlinux-keep.h"
 #include "dedup/vmlinux.h"
 
 static const char *
@@ -159,12 +160,15 @@ held_open_kernel(struct held *h, const struct held *image, size_t i,
 {
 	static const struct index_how how;
 	uint64_t blocks[INDEX_KERNELS_MAX];
+	auto_free uint8_t *file = NULL;
+	size_t len;
 
 	*h = (struct held){ .name = image->name, .memory.map.fd = -1 };
 	if (i >= index_kernels(image->index, blocks))
 		return err_set(e, ERR_USAGE, "%s holds no kernel %zu",
 			       image->name, i);
-	if (vmlinux_load(&h->memory, image->image, blocks[i], e) < 0)
+	if (vmlinux_read(image->image, blocks[i], &file, &len, e) < 0 ||
+	    vmlinux_kept(&h->memory, file, len, e) < 0)
 		return err_prefix(e, "%s, kernel at block %llu", image->name,
 				  (unsigned long long)blocks[i]);
 	if (held_hash_memory(h, &how, e) < 0) {

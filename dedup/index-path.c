@@ -59,6 +59,12 @@ make_folders(char *path, struct err *e)
 }
 
 int
+index_folder(char *out, size_t cap, struct err *e)
+{
+	return folder_name(out, cap, e) < 0 ? -1 : make_folders(out, e);
+}
+
+int
 index_default_path(const char *image_path, char *out, size_t cap, struct err *e)
 {
 	auto_free char *real = realpath(image_path, NULL);
@@ -69,7 +75,7 @@ index_default_path(const char *image_path, char *out, size_t cap, struct err *e)
 
 	if (!copy)
 		return err_sys(e, "%s", image_path);
-	if (folder_name(out, cap, e) < 0 || make_folders(out, e) < 0 ||
+	if (index_folder(out, cap, e) < 0 ||
 	    digest_bytes(real, strlen(real), &d, e) < 0)
 		return -1;
 	len = strlen(out);

@@ -38,10 +38,14 @@ bool index_is_current(const struct index *idx, const struct image *img);
  */
 bool index_is_of_backing(const struct index *idx, const struct image *img);
 
-/* Where the index of the image at path is kept by default: in the folder
- * that VIRT_MIG_INDEX_DIR names, else in /var/lib/virt-mig/index for root and
- * in the user's cache folder for others; named by the image's real path.
- * Makes the folder.
+/* Where indexes are kept by default: the folder that VIRT_MIG_INDEX_DIR names,
+ * else /var/lib/virt-mig/index for root and the user's cache folder for
+ * others.  Makes the folder.
+ */
+int index_folder(char *out, size_t cap, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+/* Where the index of the image at path is kept by default: in that folder,
+ * named by the image's real path.
  */
 int index_default_path(const char *image_path, char *out, size_t cap,
 		       struct err *e)

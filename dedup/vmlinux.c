@@ -188,10 +188,10 @@ vmlinux_make(struct memory *m, const uint8_t *file, size_t len, struct err *e)
 }
 
 int
-vmlinux_load(struct memory *m, struct image *img, uint64_t block, struct err *e)
+vmlinux_read(struct image *img, uint64_t block, uint8_t **out, size_t *len,
+	     struct err *e)
 {
-	uint8_t head[PAGE_BYTES];
-	auto_free uint8_t *file = NULL;
+	uint8_t head[PAGE_BYTES], *file;
 	size_t start, packed;
 	uint64_t n;
 
@@ -206,7 +206,11 @@ vmlinux_load(struct memory *m, struct image *img, uint64_t block, struct err *e)
 	file = malloc(n * PAGE_BYTES);
 	if (!file)
 		return err_sys(e, "a kernel of %zu bytes", packed);
-	if (image_read(img, block, n, file, e) < 0)
+	if (image_read(img, block, n, file, e) < 0) {
+		free(file);
 		return -1;
-	return vmlinux_make(m, file, n * PAGE_BYTES, e);
+	}
+	*out = file;
+	*len = start + packed;
+	return 0;
 }

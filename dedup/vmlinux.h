@@ -24,14 +24,17 @@
 /* Whether a bzImage begins in this block. */
 bool vmlinux_starts(const uint8_t block[4096]) __attribute__((nonnull));
 
-/* Makes the kernel whose file begins at that block, if its blocks follow each
- * other: a file in pieces does not unpack, and is ERR_CORRUPT like any other
- * damage.  It becomes a memory of one segment, at the address where the kernel
- * would run without KASLR, for memory_close().
+/* The bytes of the bzImage that begins at that block, from free() memory, if
+ * its blocks follow each other; the file's own pieces are not looked for.
  */
-int vmlinux_load(struct memory *m, struct image *img, uint64_t block,
+int vmlinux_read(struct image *img, uint64_t block, uint8_t **out, size_t *len,
 		 struct err *e) __attribute__((nonnull, warn_unused_result));
-/* The same from the bytes of a bzImage, which may be followed by others. */
+
+/* Unpacks a bzImage, which other bytes may follow.  One whose blocks did not
+ * follow each other does not unpack, and is ERR_CORRUPT like any other damage.
+ * It becomes a memory of one segment, at the address where the kernel would
+ * run without KASLR, for memory_close().
+ */
 int vmlinux_make(struct memory *m, const uint8_t *file, size_t len,
 		 struct err *e) __attribute__((nonnull, warn_unused_result));
 

@@ -41,7 +41,7 @@ static unsigned
 lookup_agree(const struct lookup *l, const struct memory *kernel,
 	     uint64_t shift)
 {
-	uint64_t first = kernel->segments[0].gpa;
+	uint64_t first = kernel->by_gpa[0].gpa;
 	unsigned agree = 0;
 
 	for (uint64_t i = 0; i < LOOKUP_PROBES; i++) {
@@ -62,7 +62,7 @@ static void
 lookup_place_kernel(struct lookup *l, size_t base)
 {
 	const struct memory *kernel = l->bases[base].memory, *m = l->memory;
-	uint64_t first = kernel->segments[0].gpa, best = 0, end = 0;
+	uint64_t first = kernel->by_gpa[0].gpa, best = 0, end = 0;
 	unsigned most = LOOKUP_AGREE - 1;
 
 	if (l->nplaces == LOOKUP_PLACES)

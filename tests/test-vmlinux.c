@@ -217,6 +217,7 @@ a_running_kernel_is_sent_as_changed_words(void **state)
 	char dir[] = "/tmp/test-vmlinux-dir-XXXXXX", path[64], command[128];
 	struct held disk, k;
 	struct memory guest;
+	struct digest first;
 	struct err e;
 
 	(void)state;
@@ -226,6 +227,12 @@ a_running_kernel_is_sent_as_changed_words(void **state)
 	setenv("VIRT_MIG_INDEX_DIR", dir, 1);
 	assert_ok(held_open_image(&disk, path, NULL, &how, &e), &e);
 	assert_ok(held_open_kernel(&k, &disk, 0, &e), &e);
+	assert_string_equal(k.memory.format, "vmlinux");
+	first = k.root;
+	held_close(&k);
+	assert_ok(held_open_kernel(&k, &disk, 0, &e), &e);
+	assert_string_equal(k.memory.format, "elf"); /* the kept one */
+	assert_memory_equal(k.root.b, first.b, DIGEST_BYTES);
 	make_guest(&guest);
 	{
 		struct base bases[] = {
