@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -284,6 +285,18 @@ tls_failed_verify(SSL *ssl, long verify, struct err *e)
 		       X509_verify_cert_error_string(verify));
 }
 
+/* libssl says nothing to an end whose first bytes are no TLS. */
+static void
+tls_tell_stranger(const SSL *ssl)
+{
+	/* alert, version, length; fatal, protocol_version */
+	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 70 };
+
+	if (SSL_is_init_finished(ssl) ||
+	    send(SSL_get_fd(ssl), alert, sizeof(alert), MSG_NOSIGNAL) < 0)
+		return;
+}
+
 int
 tls_failed(SSL *ssl, struct err *e)
 {
@@ -313,6 +326,7 @@ tls_failed(SSL *ssl, struct err *e)
 	case SSL_R_BAD_RECORD_TYPE:
 	case SSL_R_PACKET_LENGTH_TOO_LONG:
 		ERR_clear_error();
+		tls_tell_stranger(ssl);
 		return err_set(e, ERR_AUTH, "the other end does not speak TLS");
 	case SSL_R_UNSUPPORTED_PROTOCOL:
 	case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:

@@ -37,7 +37,8 @@ SSL *tls_session(const struct tls *tls, int fd, const char *host, struct err *e)
 
 /* Call after a libssl call on ssl failed for good: fills *e with whose fault
  * it was and why (ERR_AUTH where a certificate or the lack of one is the
- * reason) and is -1.
+ * reason) and is -1.  An end that speaks no TLS at all is told, by an alert
+ * in the clear, that this one does.
  */
 int tls_failed(SSL *ssl, struct err *e) __attribute__((nonnull));
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/pool.h"
 #include "dedup/keyed.h"
@@ -77,6 +78,7 @@ incoming_opened(void *arg)
 	struct err e;
 
 	in->opened = true;
+	in->stats.began_ns = clock_wall_ns();
 	memcpy(o.key, in->key, sizeof(o.key));
 	for (size_t i = 0; i < o.nheld; i++) {
 		const struct held *h = &in->config.held[i];

@@ -32,6 +32,7 @@ struct incoming_stats {
 	uint64_t frames, refused;
 	uint64_t queried, found; /* pages asked about, and held */
 	uint64_t wire_bytes;     /* that came in */
+	uint64_t began_ns;       /* clock_wall_ns() when the sender came */
 	bool unconfirmed;        /* the sender was gone before it heard */
 };
 

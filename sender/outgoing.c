@@ -18,7 +18,6 @@
 #include "common/pool.h"
 #include "sender/agree.h"
 #include "sender/asker.h"
-#include "sender/control.h"
 #include "sender/encode.h"
 #include "sender/outgoing.h"
 #include "sender/window.h"
@@ -310,9 +309,11 @@ outgoing_begin(struct outgoing *o)
 {
 	struct encoding *x = o->idle[--o->nidle];
 	struct window *w = &o->window;
+	size_t n;
 	const struct effort *effort = control_choose(&o->control);
 
 	o->stats.effort = effort->name;
+	o->stats.efforts[effort - effort_all(&n)]++;
 	if (w->nagain > 0) {
 		encoding_begin_again(x, effort, &w->again[--w->nagain]);
 	} else {

@@ -12,6 +12,7 @@
 #include "common/tls.h"
 #include "dedup/held.h"
 #include "memory/memory.h"
+#include "sender/control.h"
 #include "sender/effort.h"
 #include "wire/plan.h"
 
@@ -43,8 +44,9 @@ struct outgoing_stats {
 	uint64_t wire_bytes;       /* that went out */
 	double link_rate;          /* bytes a second, measured; 0: not yet */
 	const char *effort;        /* of the last frame */
-	size_t nbases;             /* that frames could refer to */
-	size_t nwhole;             /* of these, the same on both ends */
+	uint64_t efforts[CONTROL_EFFORTS]; /* frames, as effort_all() has it */
+	size_t nbases;                     /* that frames could refer to */
+	size_t nwhole;                     /* of these, the same on both ends */
 };
 
 struct outgoing *outgoing_new(const struct outgoing_config *c, struct err *e)

@@ -191,6 +191,9 @@ TESTS += %D%/test-vmlinux
 TESTS += %D%/usage.sh
 EXTRA_DIST += %D%/usage.sh
 
+TESTS += %D%/transfer.sh %D%/transfer-net.sh
+EXTRA_DIST += %D%/transfer.sh %D%/transfer-net.sh
+
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh
 EXTRA_DIST += %D%/layers.sh

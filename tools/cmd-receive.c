@@ -167,7 +167,7 @@ receive_transfer(struct receive_command *c, struct err *e)
 		.refused = s.refused,
 		.asked = s.queried,
 		.found = s.found,
-		.wall_s = (double)(clock_wall_ns() - t->began_ns) / 1e9,
+		.wall_s = (double)(clock_wall_ns() - s.began_ns) / 1e9,
 	};
 	return transfer_print(t, &r, e);
 }

@@ -155,6 +155,7 @@ send_transfer(struct send_command *c, struct err *e)
 					    .progress = send_on_progress,
 					    .arg = c };
 	struct transfer_result r;
+	uint64_t began = clock_wall_ns();
 	int ret;
 
 	transfer_begin(t, "sending");
@@ -169,8 +170,11 @@ send_transfer(struct send_command *c, struct err *e)
 		.refused = s.refused,
 		.asked = s.asked,
 		.found = s.found,
-		.wall_s = (double)(clock_wall_ns() - t->began_ns) / 1e9,
+		.wall_s = (double)(clock_wall_ns() - began) / 1e9,
 		.plans = s.plans,
+		.efforts = s.efforts,
+		.nbases = s.nbases,
+		.nwhole = s.nwhole,
 	};
 	return transfer_print(t, &r, e);
 }
@@ -184,7 +188,11 @@ send_all(struct send_command *c, struct err *e)
 	if (memory_open(&c->memory, c->memory_path, t->regions, t->nregions,
 			e) < 0)
 		return -1;
-	ret = transfer_open(t, e);
+	if (c->memory.map.len == 0)
+		ret = err_set(e, ERR_USAGE, "%s: there is nothing in it",
+			      c->memory_path);
+	else
+		ret = transfer_open(t, e);
 	if (ret == 0)
 		ret = send_transfer(c, e);
 	transfer_close(t);

@@ -9,9 +9,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "common/clock.h"
 #include "common/mem.h"
 #include "common/page.h"
+#include "sender/effort.h"
 #include "tools/format.h"
 #include "tools/transfer.h"
 
@@ -229,7 +229,6 @@ transfer_begin(struct transfer *t, const char *doing)
 {
 	progress_fini(&t->progress);
 	progress_init_to(&t->progress, doing, t->progress_kind, t->progress_fd);
-	t->began_ns = clock_wall_ns();
 }
 
 void
@@ -264,16 +263,33 @@ transfer_ratio(const struct transfer_result *r)
 	return (double)r->memory_bytes / (double)MAX(r->wire_bytes, 1u);
 }
 
+static void
+transfer_json_sender(json_t *o, const struct transfer_result *r)
+{
+	json_t *plans = json_object(), *efforts = json_object();
+	size_t n;
+	const struct effort *all = effort_all(&n);
+
+	for (unsigned i = 0; i < PLAN__MAX; i++)
+		json_object_set_new(plans, plan_code_name(i),
+				    json_integer((json_int_t)r->plans[i]));
+	for (size_t i = 0; i < n; i++)
+		json_object_set_new(efforts, all[i].name,
+				    json_integer((json_int_t)r->efforts[i]));
+	json_object_set_new(o, "pages", plans);
+	json_object_set_new(o, "effort_frames", efforts);
+	json_object_set_new(o, "bases", json_integer((json_int_t)r->nbases));
+	json_object_set_new(o, "whole_bases",
+			    json_integer((json_int_t)r->nwhole));
+}
+
 static json_t *
 transfer_json(const struct transfer *t, const struct transfer_result *r)
 {
 	long peak;
 	double cpu = transfer_cpu_s(&peak);
-	json_t *plans = json_object(), *o;
+	json_t *o;
 
-	for (unsigned i = 0; r->plans && i < PLAN__MAX; i++)
-		json_object_set_new(plans, plan_code_name(i),
-				    json_integer((json_int_t)r->plans[i]));
 	o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I,"
 		      " s:I, s:I}",
 		      "message_type", "summary", "verb", t->verb, "version",
@@ -286,8 +302,7 @@ transfer_json(const struct transfer *t, const struct transfer_result *r)
 		      (json_int_t)r->asked, "found_pages",
 		      (json_int_t)r->found);
 	if (r->plans)
-		json_object_set(o, "pages", plans);
-	json_decref(plans);
+		transfer_json_sender(o, r);
 	return o;
 }
 

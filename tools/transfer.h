@@ -38,7 +38,6 @@ struct transfer {
 	/* transfer_open() */
 	struct held held[PLAN_BASES_MAX - 1];
 	size_t nheld;
-	uint64_t began_ns; /* the transfer, without what went before */
 };
 
 /* The short options that both take are none; these are the long ones. */
@@ -88,7 +87,7 @@ void transfer_begin(struct transfer *t, const char *doing)
 	__attribute__((nonnull));
 void transfer_show(struct transfer *t, const struct progress_at *at, bool asked)
 	__attribute__((nonnull));
-/* Ends the progress; "it took", CPU and memory of this process. */
+/* Removes the line of progress. */
 void transfer_end(struct transfer *t) __attribute__((nonnull));
 
 struct transfer_result {
@@ -96,7 +95,10 @@ struct transfer_result {
 	uint64_t frames, refused;
 	uint64_t asked, found;
 	double wall_s;
-	const uint64_t *plans; /* pages by plan; NULL: not known here */
+	/* What only the sender knows; NULL for a receiver. */
+	const uint64_t *plans;   /* pages by plan */
+	const uint64_t *efforts; /* frames, as effort_all() has it */
+	size_t nbases, nwhole;   /* offered, and the same on both ends */
 };
 
 /* On standard output, as text or JSON. */
