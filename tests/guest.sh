@@ -60,6 +60,24 @@ alike() {
 		[ $((elf * 100)) -lt $((raw * 102)) ]
 }
 
+# To another process and back into a file, which must be the same.
+move() { # MEMORY OPTION...
+	from=$guest/$1
+	shift
+	rm -f "$out/socket" "$out/arrived"
+	"$tool" receive --listen "unix:$out/socket" --output "$out/arrived" \
+		"$@" &
+	receiver=$!
+	for _ in $(seq 300); do
+		[ -S "$out/socket" ] && break
+		sleep 0.1
+	done
+	"$tool" send --effort fixed:fast "$@" "$from" "unix:$out/socket" &&
+		wait "$receiver" && cmp "$from" "$out/arrived" && return
+	kill "$receiver" 2>/dev/null
+	return 1
+}
+
 ok "raw memory is encoded, decoded and compared" \
 	bench memory.raw "$out/raw"
 ok "an ELF core is encoded, decoded and compared" \
@@ -69,4 +87,8 @@ ok "raw memory takes less than half of what gzip -6 makes of it" \
 ok "an ELF core takes less than half of what gzip -6 makes of it" \
 	smaller "$out/elf" 2
 ok "the two take the same within 2 %" alike
+ok "an ELF core arrives where its disk image is" \
+	move memory.elf --image "$guest/disk.img"
+ok "an ELF core arrives where the same memory was kept" \
+	move memory.elf --previous "$guest/memory.raw"
 echo "1..$n"
