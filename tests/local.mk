@@ -194,6 +194,9 @@ EXTRA_DIST += %D%/usage.sh
 TESTS += %D%/transfer.sh %D%/transfer-net.sh
 EXTRA_DIST += %D%/transfer.sh %D%/transfer-net.sh
 
+TESTS += %D%/shrink.sh
+EXTRA_DIST += %D%/shrink.sh
+
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh
 EXTRA_DIST += %D%/layers.sh

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/mem.h"
 #include "tools/verb.h"
@@ -29,12 +30,27 @@ usage(FILE *out)
 		"\n'virt-mig VERB --help' says more; so does virt-mig(1).\n");
 }
 
+/* Images and memories are mapped: reading past the end of one that somebody
+ * cut short, or a block that the disk cannot read, is this signal.
+ */
+static void
+on_bus_error(int sig)
+{
+	static const char text[] =
+		"\nvirt-mig: a file in use became shorter or cannot be read\n";
+
+	(void)sig;
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(err_exit_status(&(struct err){ .code = ERR_CORRUPT }));
+}
+
 int
 main(int argc, char **argv)
 {
 	struct err e = { .code = ERR_NONE };
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGBUS, on_bus_error);
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 ||
 	    strcmp(argv[1], "-h") == 0) {
 		usage(argc < 2 ? stderr : stdout);
