@@ -2,5 +2,6 @@
 # docs: man pages (mdoc).
 dist_man_MANS += \
 	%D%/virt-mig-index.5 \
+	%D%/virt-mig-protocol.7 \
 	%D%/virt-mig.1 \
 	$(NULL)

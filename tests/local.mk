@@ -196,6 +196,10 @@ EXTRA_DIST += %D%/transfer.sh %D%/transfer-net.sh
 
 TESTS += %D%/shrink.sh
 EXTRA_DIST += %D%/shrink.sh
+check_PROGRAMS += %D%/test-protocol
+%C%_test_protocol_SOURCES = %D%/test-protocol.c %D%/test.h
+%C%_test_protocol_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-protocol
 
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh
