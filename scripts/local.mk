@@ -14,6 +14,5 @@ EXTRA_DIST += \
 	%D%/install-packages \
 	%D%/make-guest \
 	%D%/packages \
-	%D%/results-table \
 	%D%/tally \
 	$(NULL)
