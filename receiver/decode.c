@@ -179,14 +179,15 @@ decode_digest_items(const struct rebuild *r, struct frame_digest *d,
 }
 
 static int
-decode_digest(const struct rebuild *r, struct digest *out, struct err *e)
+decode_digest(const struct decoding *x, struct digest *out, struct err *e)
 {
 	struct frame_digest d;
 	int ret;
 
-	if (frame_digest_init(&d, e) < 0)
+	if (frame_digest_init(&d, x->frame.first_page, x->frame.first_byte, e) <
+	    0)
 		return -1;
-	ret = decode_digest_items(r, &d, out, e);
+	ret = decode_digest_items(&x->rebuild, &d, out, e);
 	frame_digest_fini(&d);
 	return ret;
 }
@@ -201,7 +202,7 @@ decode_check(struct pool_job *job, unsigned worker)
 	(void)worker;
 	if (x->failed || !x->good)
 		return;
-	x->failed = decode_digest(&x->rebuild, &digest, &x->err) < 0;
+	x->failed = decode_digest(x, &digest, &x->err) < 0;
 	x->good = !x->failed &&
 		  memcmp(digest.b, x->frame.digest.b, DIGEST_BYTES) == 0;
 	x->digest_ns = clock_cpu_ns() - t;

@@ -161,7 +161,9 @@ encode_digest(struct encoding *x, struct err *e)
 	struct frame_digest d;
 	int ret;
 
-	if (encode_fingerprints(x, e) < 0 || frame_digest_init(&d, e) < 0)
+	if (encode_fingerprints(x, e) < 0 ||
+	    frame_digest_init(&d, x->frame.first_page, x->frame.first_byte, e) <
+		    0)
 		return -1;
 	ret = encode_digest_items(x, &d, e);
 	frame_digest_fini(&d);

@@ -69,10 +69,17 @@ FAULT_WRAP = \
 
 check_PROGRAMS += %D%/test-fault
 %C%_test_fault_SOURCES = %D%/test-fault.c %D%/fault.c %D%/fault.h \
-	%D%/fuzz/engine.h %D%/test.h
+	%D%/small-frame.h %D%/fuzz/engine.h %D%/test.h
 %C%_test_fault_LDADD = $(TEST_LIBS)
 %C%_test_fault_LDFLAGS = $(AM_LDFLAGS) $(FAULT_WRAP)
 TESTS += %D%/test-fault
+
+check_PROGRAMS += %D%/test-malformed
+%C%_test_malformed_SOURCES = %D%/test-malformed.c %D%/fault.c %D%/fault.h \
+	%D%/small-frame.h %D%/fuzz/engine.h %D%/test.h
+%C%_test_malformed_LDADD = $(TEST_LIBS)
+%C%_test_malformed_LDFLAGS = $(AM_LDFLAGS) $(FAULT_WRAP)
+TESTS += %D%/test-malformed
 
 check_PROGRAMS += %D%/test-talk-fault
 %C%_test_talk_fault_SOURCES = %D%/test-talk-fault.c %D%/fault.c \

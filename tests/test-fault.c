@@ -7,7 +7,7 @@
 #include "codec/codec.h"
 #include "common/mem.h"
 #include "tests/fault.h"
-#include "tests/fuzz/engine.h"
+#include "tests/small-frame.h"
 #include "tests/test.h"
 #include "wire/layout.h"
 #include "wire/message.h"
@@ -17,15 +17,7 @@
  * that is an error like any other, nothing leaks, and what can be used again
  * afterwards works again.
  */
-#define KEPT 20
-
-#define HEAD 50 /* opaque bytes before the pages that are sent */
-
-static uint8_t kept_pages[KEPT * PAGE_BYTES];
-static uint8_t now_file[HEAD + KEPT * PAGE_BYTES];
-static struct fuzz_memory kept, now;
-static struct memory_segment now_segments[2];
-static struct base bases[2];
+static struct small small;
 static const struct effort *effort;
 static struct buf wire; /* a frame of that effort */
 static struct fuzz_output out;
@@ -56,18 +48,11 @@ each_failure_is_an_error(int (*scenario)(struct err *e))
 	}
 }
 
-static struct planner_config
-config(void)
-{
-	return (struct planner_config){ .memory = &now.memory,
-					.bases = bases,
-					.nbases = ARRAY_LEN(bases) };
-}
-
 static int
 encoded(struct encoding *x, struct err *e)
 {
-	const struct planner_range again = { .npages = KEPT, .nbytes = HEAD };
+	const struct planner_range again = { .npages = SMALL_PAGES,
+					     .nbytes = SMALL_HEAD };
 
 	fuzz_run(&x->job);
 	if (x->failed) {
@@ -77,7 +62,7 @@ encoded(struct encoding *x, struct err *e)
 			encoding_begin_again(x, effort, &again);
 			fuzz_run(&x->job);
 			assert_false(x->failed);
-			assert_int_equal(x->frame.npages, KEPT);
+			assert_int_equal(x->frame.npages, SMALL_PAGES);
 		}
 		return -1;
 	}
@@ -87,8 +72,7 @@ encoded(struct encoding *x, struct err *e)
 static int
 sent_whole(struct err *e)
 {
-	const struct planner_config c = config();
-	struct encoder *enc = encoder_new(&c, 2, e);
+	struct encoder *enc = encoder_new(&small.config, 2, e);
 	struct encoding *x = enc ? encoding_new(enc, e) : NULL;
 	int ret = -1;
 
@@ -125,7 +109,7 @@ decoded(struct decoding *x, struct err *e)
 static int
 received_whole(struct err *e)
 {
-	struct decoder *d = decoder_new(bases, ARRAY_LEN(bases), 2, e);
+	struct decoder *d = decoder_new(small.bases, 2, 2, e);
 	struct decoding *x = d ? decoding_new(d, e) : NULL;
 	int ret = x ? decoded(x, e) : -1;
 
@@ -148,20 +132,6 @@ frames_are_made_or_not(void **state)
 }
 
 static void
-make_frame(void)
-{
-	const struct planner_config c = config();
-	struct err e;
-	struct encoder *enc = encoder_new(&c, 1, &e);
-	struct encoding *x = encoding_new(enc, &e);
-
-	encoding_begin(x, effort);
-	assert_ok(encoded(x, &e), &e);
-	encoding_free(x);
-	encoder_free(enc);
-}
-
-static void
 frames_are_rebuilt_or_not(void **state)
 {
 	size_t n;
@@ -170,7 +140,7 @@ frames_are_rebuilt_or_not(void **state)
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
 		effort = &efforts[i];
-		make_frame();
+		small_frame(&small, effort, &wire, NULL);
 		each_failure_is_an_error(received_whole);
 		buf_fini(&wire);
 	}
@@ -179,12 +149,13 @@ frames_are_rebuilt_or_not(void **state)
 static int
 code_and_decode(struct codec_set *set, enum codec_id id, struct err *e)
 {
-	static uint8_t coded[sizeof(kept_pages)], plain[sizeof(kept_pages)];
+	static uint8_t coded[sizeof(small.kept_pages)],
+		plain[sizeof(small.kept_pages)];
 	enum codec_id used;
 	size_t len;
 
-	if (codec_encode(set, (struct codec_choice){ id, 1 }, kept_pages,
-			 sizeof(kept_pages), coded, &len, &used, e) < 0)
+	if (codec_encode(set, (struct codec_choice){ id, 1 }, small.kept_pages,
+			 sizeof(small.kept_pages), coded, &len, &used, e) < 0)
 		return -1;
 	assert_int_equal(used, id);
 	return codec_decode(set, id, coded, len, plain, sizeof(plain), e);
@@ -294,13 +265,13 @@ digested(struct frame_digest *d, struct err *e)
 	for (unsigned i = 0; i < 500; i++)
 		if (frame_digest_page(d, &fp, e) < 0)
 			return -1;
-	if (frame_digest_bytes(d, kept_pages, 700, e) < 0)
+	if (frame_digest_bytes(d, small.kept_pages, 700, e) < 0)
 		return -1;
 	/* To the last byte but one, so that no item has room. */
 	for (unsigned i = 0; i < sizeof(d->items) / 9; i++)
 		if (frame_digest_fill(d, i, e) < 0)
 			return -1;
-	if (frame_digest_bytes(d, kept_pages, 1, e) < 0)
+	if (frame_digest_bytes(d, small.kept_pages, 1, e) < 0)
 		return -1;
 	return frame_digest_final(d, &digest, e);
 }
@@ -311,7 +282,7 @@ digests(struct err *e)
 	struct frame_digest d;
 	int ret;
 
-	if (frame_digest_init(&d, e) < 0)
+	if (frame_digest_init(&d, 5, 6, e) < 0)
 		return -1;
 	ret = digested(&d, e);
 	frame_digest_fini(&d);
@@ -329,21 +300,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	fuzz_pages(kept_pages, KEPT);
-	fuzz_memory(&kept, kept_pages, KEPT);
-	fuzz_pages(now_file + HEAD, KEPT);
-	for (unsigned n = 0; n < KEPT; n++)
-		memset(now_file + HEAD + n * PAGE_BYTES + 16, (int)n, n * 8);
-	fuzz_memory(&now, now_file, KEPT);
-	now_segments[0] = (struct memory_segment){ .len = HEAD };
-	now_segments[1] = now.segment;
-	now_segments[1].offset = HEAD;
-	now.memory.segments = now_segments;
-	now.memory.nsegments = 2;
-	now.memory.map.len += HEAD;
-	bases[0] = (struct base){ BASE_HISTORY, .npages = KEPT };
-	bases[1] = (struct base){ BASE_MEMORY, .npages = KEPT,
-				  .memory = &kept.memory };
+	small_init(&small);
 	buf_init(&wire, 1 << 20);
 	return 0;
 }

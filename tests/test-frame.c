@@ -153,18 +153,18 @@ unknown_streams_are_refused(void **state)
 }
 
 static void
-the_digest_tells_kinds_and_order_apart(void **state)
+the_digest_tells_kinds_order_and_place_apart(void **state)
 {
 	struct fingerprint fp = { { 1 } };
-	struct digest d[4];
+	struct digest d[6];
 	struct err e;
 
 	(void)state;
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 6; i++) {
 		struct frame_digest fd;
 
-		assert_ok(frame_digest_init(&fd, &e), &e);
-		if (i == 0 || i == 3)
+		assert_ok(frame_digest_init(&fd, i == 4, i == 5, &e), &e);
+		if (i == 0 || i >= 3)
 			assert_ok(frame_digest_page(&fd, &fp, &e), &e);
 		for (unsigned k = 0; k < 1000; k++) /* past the item buffer */
 			assert_ok(frame_digest_fill(&fd, 7, &e), &e);
@@ -176,8 +176,11 @@ the_digest_tells_kinds_and_order_apart(void **state)
 		frame_digest_fini(&fd);
 	}
 	assert_memory_equal(d[0].b, d[3].b, DIGEST_BYTES);
-	assert_memory_not_equal(d[0].b, d[1].b, DIGEST_BYTES);
-	assert_memory_not_equal(d[1].b, d[2].b, DIGEST_BYTES);
+	for (unsigned i = 0; i < 6; i++)
+		for (unsigned k = i + 1; k < 6; k++)
+			if (i != 0 || k != 3)
+				assert_memory_not_equal(d[i].b, d[k].b,
+							DIGEST_BYTES);
 }
 
 int
@@ -188,7 +191,7 @@ main(void)
 		cmocka_unit_test(any_cut_is_an_error),
 		cmocka_unit_test(lengths_out_of_bounds_are_refused),
 		cmocka_unit_test(unknown_streams_are_refused),
-		cmocka_unit_test(the_digest_tells_kinds_and_order_apart),
+		cmocka_unit_test(the_digest_tells_kinds_order_and_place_apart),
 	};
 
 	return cmocka_run_group_tests_name("frame", tests, NULL, NULL);

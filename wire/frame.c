@@ -169,10 +169,20 @@ frame_get(struct span in, struct frame *f, struct err *e)
 	return 0;
 }
 
-int
-frame_digest_init(struct frame_digest *d, struct err *e)
+static void
+frame_digest_le(uint8_t *out, uint64_t v, unsigned n)
 {
-	d->len = 0;
+	for (unsigned i = 0; i < n; i++)
+		out[i] = (uint8_t)(v >> (8 * i));
+}
+
+int
+frame_digest_init(struct frame_digest *d, uint64_t first_page,
+		  uint64_t first_byte, struct err *e)
+{
+	frame_digest_le(d->items, first_page, 8);
+	frame_digest_le(d->items + 8, first_byte, 8);
+	d->len = 16;
 	return digest_stream_init(&d->sha, e);
 }
 
@@ -196,13 +206,6 @@ frame_digest_item(struct frame_digest *d, uint8_t kind, const void *bytes,
 	memcpy(d->items + d->len, bytes, n);
 	d->len += n;
 	return 0;
-}
-
-static void
-frame_digest_le(uint8_t *out, uint64_t v, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		out[i] = (uint8_t)(v >> (8 * i));
 }
 
 int

@@ -45,7 +45,9 @@ int frame_get(struct span in, struct frame *f, struct err *e)
 /* The most a stream may hold, unpacked, in a frame of that size. */
 size_t frame_stream_max(enum plan_stream s, uint32_t npages, uint32_t nbytes);
 
-/* The digest of a frame: SHA-256 over one item for each page in order.
+/* The digest of a frame: SHA-256 over the numbers of its first page and first
+ * opaque byte (u64 each), so that it is right at one place only, then one item
+ * for each page in order.
  * A page sent as ZERO, FREE or FILL: byte 0, its 8-byte value.
  * Any other page:                    byte 1, its fingerprint.
  * Opaque bytes:                      byte 2, their number as u32, the bytes.
@@ -56,7 +58,8 @@ struct frame_digest {
 	size_t len;
 };
 
-int frame_digest_init(struct frame_digest *d, struct err *e)
+int frame_digest_init(struct frame_digest *d, uint64_t first_page,
+		      uint64_t first_byte, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 int frame_digest_fill(struct frame_digest *d, uint64_t value, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
