@@ -140,7 +140,7 @@ frames_are_rebuilt_or_not(void **state)
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
 		effort = &efforts[i];
-		small_frame(&small, effort, &wire, NULL);
+		small_frame(&small, effort, &wire);
 		each_failure_is_an_error(received_whole);
 		buf_fini(&wire);
 	}
