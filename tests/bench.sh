@@ -4,7 +4,7 @@
 for need in jq xmllint gzip; do
 	command -v $need >/dev/null || {
 		echo "1..0 # SKIP $need is not installed"
-		exit 77
+		exit 0
 	}
 done
 virt_mig=${builddir:?}/virt-mig

@@ -5,7 +5,7 @@
 for need in jq openssl ip tc; do
 	PATH=$PATH:/sbin:/usr/sbin command -v $need >/dev/null || {
 		echo "1..0 # SKIP $need is not installed"
-		exit 77
+		exit 0
 	}
 done
 PATH=$PATH:/sbin:/usr/sbin
@@ -37,7 +37,7 @@ slow() { # RATE
 }
 if ! ip netns add $a 2>/dev/null || ! ip netns add $b || ! connect; then
 	echo "1..0 # SKIP cannot make network namespaces"
-	exit 77
+	exit 0
 fi
 
 n=0
