@@ -35,7 +35,7 @@ static const struct effort efforts[] = {
 	  2 * MIB },
 	{ "strong",
 	  "for 100 Mb/s and less",
-	  { CODEC_LZMA, 0 },
+	  { CODEC_LZMA, 1 },
 	  { CODEC_ZSTD, 9 },
 	  true,
 	  4 * MIB },
