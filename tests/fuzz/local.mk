@@ -8,8 +8,11 @@ check_PROGRAMS += %D%/fuzz-codec
 check_PROGRAMS += %D%/fuzz-decode
 check_PROGRAMS += %D%/fuzz-elf
 check_PROGRAMS += %D%/fuzz-index
+check_PROGRAMS += %D%/fuzz-message
 check_PROGRAMS += %D%/fuzz-partition
+check_PROGRAMS += %D%/fuzz-receive
 check_PROGRAMS += %D%/fuzz-roundtrip
+check_PROGRAMS += %D%/fuzz-send
 check_PROGRAMS += %D%/fuzz-vmlinux
 
 # What a program without its own _LDADD is linked with: the fuzz targets, and
@@ -23,4 +26,4 @@ check_LIBRARIES = %D%/libreplay.a
 %C%_libreplay_a_SOURCES = %D%/replay.c %D%/fuzz.h
 
 TESTS += %D%/replay.sh
-EXTRA_DIST += %D%/engine.h %D%/make-seeds %D%/replay.sh %D%/run %D%/seeds
+EXTRA_DIST += %D%/engine.h %D%/make-seeds %D%/peer.h %D%/replay.sh %D%/run %D%/seeds
