@@ -6,7 +6,9 @@
 #include <lzma.h>
 #include <malloc.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <zlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -109,6 +111,18 @@ WRAP(void, free, void *p)
 {
 	fault_count(-(int64_t)malloc_usable_size(p));
 	__real_free(p);
+}
+
+WRAP(int, eventfd, unsigned count, int flags)
+{
+	return fault_now() ? -1 : __real_eventfd(count, flags);
+}
+
+WRAP(int, pthread_create, pthread_t *thread, const pthread_attr_t *attr,
+     void *(*fn)(void *), void *arg)
+{
+	return fault_now() ? EAGAIN
+			   : __real_pthread_create(thread, attr, fn, arg);
 }
 
 WRAP(EVP_MD_CTX *, EVP_MD_CTX_new, void)

@@ -37,6 +37,11 @@ check_PROGRAMS += %D%/test-fill
 %C%_test_fill_SOURCES = %D%/test-fill.c %D%/test.h
 %C%_test_fill_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-fill
+check_PROGRAMS += %D%/test-pool
+%C%_test_pool_SOURCES = %D%/test-pool.c %D%/test.h
+%C%_test_pool_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-pool
+
 check_PROGRAMS += %D%/test-plan
 %C%_test_plan_SOURCES = %D%/test-plan.c %D%/test.h
 %C%_test_plan_LDADD = $(TEST_LIBS)
@@ -59,6 +64,7 @@ TESTS += %D%/test-rebuild
 
 FAULT_WRAP = \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free \
+	-Wl,--wrap=eventfd,--wrap=pthread_create \
 	-Wl,--wrap=EVP_MD_CTX_new,--wrap=EVP_MD_CTX_free \
 	-Wl,--wrap=EVP_DigestInit_ex,--wrap=EVP_DigestUpdate \
 	-Wl,--wrap=EVP_DigestFinal_ex \

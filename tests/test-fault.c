@@ -297,6 +297,22 @@ digests_are_made_or_not(void **state)
 }
 
 static int
+pools(struct err *e)
+{
+	struct pool *p = pool_new(4, e);
+
+	pool_free(p);
+	return p ? 0 : -1;
+}
+
+static void
+pools_begin_or_not(void **state)
+{
+	(void)state;
+	each_failure_is_an_error(pools);
+}
+
+static int
 setup(void **state)
 {
 	(void)state;
@@ -315,6 +331,7 @@ main(void)
 		cmocka_unit_test(layouts_are_read_or_not),
 		cmocka_unit_test(seals_agree_or_not),
 		cmocka_unit_test(digests_are_made_or_not),
+		cmocka_unit_test(pools_begin_or_not),
 	};
 
 	return cmocka_run_group_tests_name("fault", tests, setup, NULL);
