@@ -11,6 +11,7 @@ check_PROGRAMS += %D%/fuzz-index
 check_PROGRAMS += %D%/fuzz-message
 check_PROGRAMS += %D%/fuzz-partition
 check_PROGRAMS += %D%/fuzz-receive
+check_PROGRAMS += %D%/fuzz-rebuild
 check_PROGRAMS += %D%/fuzz-roundtrip
 check_PROGRAMS += %D%/fuzz-send
 check_PROGRAMS += %D%/fuzz-vmlinux
