@@ -2,6 +2,9 @@
 # classify: one page in, its class out.
 noinst_LIBRARIES += %D%/libclassify.a
 %C%_libclassify_a_SOURCES = \
+	%D%/class.c %D%/class.h \
 	%D%/content.c %D%/content.h \
 	%D%/fill.c %D%/fill.h \
+	%D%/guest.c %D%/guest.h %D%/guest-impl.h \
+	%D%/mmu.c %D%/mmu.h \
 	$(NULL)

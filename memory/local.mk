@@ -5,6 +5,7 @@ noinst_LIBRARIES += %D%/libmemory.a
 	%D%/elf.c \
 	%D%/layout.c \
 	%D%/memory.c %D%/memory.h %D%/memory-impl.h \
+	%D%/physical.c %D%/physical.h \
 	%D%/raw.c \
 	%D%/region.c \
 	$(NULL)
