@@ -8,4 +8,5 @@ noinst_LIBRARIES += %D%/libmemory.a
 	%D%/physical.c %D%/physical.h \
 	%D%/raw.c \
 	%D%/region.c \
+	%D%/windump.c \
 	$(NULL)

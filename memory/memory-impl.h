@@ -17,12 +17,13 @@ struct memory_format {
 	/* The mapped file begins like this format; raw has no such mark. */
 	bool (*is)(const struct map *map);
 	/* Finds where the file keeps the guest's pages and ends in
-	 * memory_lay_out().  Only m->map is set before.
+	 * memory_lay_out().  Only m->map and m->format are set before; a file
+	 * that leaves pages out says so in m->format.
 	 */
 	int (*lay_out)(struct memory *m, struct err *e);
 };
 
-extern const struct memory_format memory_elf, memory_raw;
+extern const struct memory_format memory_elf, memory_raw, memory_windump;
 
 /* A raw file with regions that the user named. */
 int memory_raw_regions(struct memory *m, const struct memory_region *regions,

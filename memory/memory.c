@@ -13,6 +13,7 @@
 /* The formats that say what they are; everything else is raw. */
 static const struct memory_format *const formats[] = {
 	&memory_elf,
+	&memory_windump,
 };
 
 /* Files that hold a guest's memory in a form that is not read here.  Taken
@@ -25,7 +26,6 @@ static const struct {
 	{ "a QEMU migration stream", "QEVM", 4 },
 	{ "a libvirt save file", "LibvirtQemudSave", 16 },
 	{ "an incomplete libvirt save file", "LibvirtQemudPart", 16 },
-	{ "a Windows crash dump", "PAGEDU64", 8 },
 	{ "a 32-bit Windows crash dump", "PAGEDUMP", 8 },
 	{ "a kdump file", "KDUMP   ", 8 },
 	{ "a flattened kdump file", "makedumpfile", 13 },

@@ -33,7 +33,8 @@ struct memory_run {
 
 struct memory {
 	struct map map;
-	const char *format; /* "raw", "elf" */
+	const char *format; /* "raw", "elf", "windump", "windump, active memory
+			       only": what is not in the file is named */
 	struct memory_segment *segments;
 	size_t nsegments;
 	uint64_t npages;

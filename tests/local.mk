@@ -109,6 +109,12 @@ check_PROGRAMS += %D%/test-elf
 %C%_test_elf_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-elf
 
+check_PROGRAMS += %D%/test-windump
+%C%_test_windump_SOURCES = %D%/test-windump.c %D%/make-windump.h \
+	%D%/memory-file.h %D%/test.h
+%C%_test_windump_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-windump
+
 check_PROGRAMS += %D%/show-memory
 %C%_show_memory_SOURCES = %D%/show-memory.c
 %C%_show_memory_LDADD = $(MIG_LDADD)

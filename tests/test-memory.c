@@ -222,7 +222,6 @@ known_formats_that_are_not_read_are_named(void **state)
 		{ "a QEMU migration stream; not supported", "QEVM" },
 		{ "a libvirt save file; not", "LibvirtQemudSave" },
 		{ "an incomplete libvirt save", "LibvirtQemudPart" },
-		{ "a Windows crash dump", "PAGEDU64" },
 		{ "a 32-bit Windows crash dump", "PAGEDUMP" },
 		{ "a kdump file", "KDUMP   " },
 		{ "a flattened kdump file", "makedumpfile" },

@@ -15,6 +15,7 @@ check_PROGRAMS += %D%/fuzz-rebuild
 check_PROGRAMS += %D%/fuzz-roundtrip
 check_PROGRAMS += %D%/fuzz-send
 check_PROGRAMS += %D%/fuzz-vmlinux
+check_PROGRAMS += %D%/fuzz-windump
 
 # What a program without its own _LDADD is linked with: the fuzz targets, and
 # nothing else.
@@ -27,4 +28,4 @@ check_LIBRARIES = %D%/libreplay.a
 %C%_libreplay_a_SOURCES = %D%/replay.c %D%/fuzz.h
 
 TESTS += %D%/replay.sh
-EXTRA_DIST += %D%/engine.h %D%/make-seeds %D%/peer.h %D%/replay.sh %D%/run %D%/seeds
+EXTRA_DIST += %D%/engine.h %D%/make-seeds %D%/memory.h %D%/peer.h %D%/replay.sh %D%/run %D%/seeds
