@@ -10,8 +10,9 @@ AM_TESTS_ENVIRONMENT = CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; 
 TEST_LIBS = $(MIG_LDADD) $(CMOCKA_LIBS)
 
 # First, since it takes longest.
-TESTS += %D%/guest.sh
-EXTRA_DIST += %D%/guest.sh
+TESTS += %D%/guest.sh %D%/hosts.sh
+EXTRA_DIST += %D%/guest.sh %D%/hosts.sh %D%/hosts/beat.c \
+	%D%/hosts/hosts.sh %D%/hosts/qemu-odd
 
 check_PROGRAMS += %D%/test-buf
 %C%_test_buf_SOURCES = %D%/test-buf.c %D%/test.h

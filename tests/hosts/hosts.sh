@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh
+# Two hosts with a libvirt of their own on this machine, for tests: '.' this
+# file as root.  A host is a set of namespaces: its own /run, /etc/libvirt,
+# /var/{lib,cache,log}/libvirt, network, name and processes; a virtual cable
+# joins the two.  When its first process ends, all of it is gone.
+#
+#   hosts_up DIR            builds the guest and starts hosts a and b; DIR is
+#                           a folder of the test's own, that anybody may enter
+#   host a|b COMMAND...     runs it there
+#   guest_start VM [KEY=N...]   on host a; waits for its heartbeat
+#   guest_checked VM        it beats on b, never missed a beat, and found all
+#                           of its memory to be what it wrote
+#   hosts_down              ends everything
+#
+# DISK=, DISK_FORMAT= give the guest a disk, MEMORY_MIB= its memory.
+hosts_a_ip=10.77.0.1 hosts_b_ip=10.77.0.2
+hosts_kernel=${HOSTS_KERNEL:-${builddir:?}/hosts-kernel}
+
+# Says what is missing to run such tests; nothing if all is there.
+hosts_missing() {
+	PATH=$PATH:/sbin:/usr/sbin
+	[ "$(id -u)" = 0 ] || echo "not root;"
+	for need in libvirtd virsh qemu-system-x86_64 qemu-img cpio gcc unshare \
+		nsenter ip tc; do
+		command -v $need >/dev/null ||
+			echo "$need is not installed;"
+	done
+}
+
+host() { # HOST COMMAND...
+	hosts_pid=$(cat "$hosts/$1/pid") || return
+	shift
+	nsenter -t "$hosts_pid" -m -u -n -i -p -- "$@"
+}
+
+# A kernel and its disk drivers, out of Debian's package.
+hosts_get_kernel() (
+	[ ! -s "$hosts_kernel/vmlinuz" ] || exit 0
+	mkdir -p "$hosts_kernel.$$" && cd "$hosts_kernel.$$" || exit
+	package=$(apt-cache depends linux-image-cloud-amd64 |
+		sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+	apt-get download -q "$package" >download.log 2>&1 &&
+		dpkg-deb -x ./*.deb . || { cat download.log >&2; exit 1; }
+	mkdir mod && find . -path ./mod -prune -o \( -name 'virtio*.ko' -o \
+		-name 'virtio*.ko.xz' \) -exec mv {} mod/ \;
+	[ -z "$(find mod -name '*.xz')" ] || xz -d mod/*.xz
+	mv boot/vmlinuz-* vmlinuz && rm -rf ./*.deb usr lib boot download.log
+	cd .. && mv -T "$hosts_kernel.$$" "$hosts_kernel" 2>/dev/null ||
+		rm -rf "$hosts_kernel.$$"
+)
+
+# The guest: that kernel, and beat.c as its only program.
+hosts_make_guest() (
+	hosts_get_kernel || exit
+	mkdir -p "$hosts/guest/root/dev" "$hosts/guest/root/proc" || exit
+	cd "$hosts/guest" || exit
+	cp "$hosts_kernel/vmlinuz" vmlinuz && cp -r "$hosts_kernel/mod" root/ &&
+		gcc -O2 -static -o root/init "${srcdir:?}/tests/hosts/beat.c" &&
+		mknod root/dev/console c 5 1 || exit
+	cp "$srcdir/tests/hosts/qemu-odd" .
+	(cd root && find . | cpio --quiet -o -H newc) >initrd.img
+)
+
+hosts_configure() { # FOLDER UUID IP
+	mkdir -p "$1/etc/qemu" "$1/lib/images" "$1/cache" "$1/log" "$1/tmp"
+	cat >"$1/etc/libvirtd.conf" <<-END
+	unix_sock_group = "root"
+	auth_unix_ro = "none"
+	auth_unix_rw = "none"
+	listen_tls = 0
+	listen_tcp = 1
+	listen_addr = "$3"
+	auth_tcp = "none"
+	host_uuid = "$2"
+	log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
+	END
+	cat >"$1/etc/qemu.conf" <<-END
+	security_driver = "none"
+	namespaces = [ ]
+	cgroup_controllers = [ ]
+	stdio_handler = "file"
+	migration_address = "$3"
+	migration_host = "$3"
+	END
+	: >"$1/etc/libvirt.conf"
+}
+
+# The first process of a host: makes the place its own, then waits.
+hosts_init() { # HOST
+	cat <<-END
+	mount --make-rprivate /
+	mount -t tmpfs -o mode=755 tmpfs /run
+	mkdir -p /run/libvirt /run/lock
+	mount --bind $hosts/$1/etc /etc/libvirt
+	mount --bind $hosts/$1/lib /var/lib/libvirt
+	mount --bind $hosts/$1/cache /var/cache/libvirt
+	mount --bind $hosts/$1/log /var/log/libvirt
+	mount -t tmpfs tmpfs /sys/fs/cgroup
+	hostname host-$1
+	ip link set lo up
+	touch $hosts/$1/ready
+	while :; do sleep 1000; done
+	END
+}
+
+hosts_wait() { # TENTHS-OF-SECONDS COMMAND...
+	hosts_left=$1
+	shift
+	until "$@" >/dev/null 2>&1; do
+		hosts_left=$((hosts_left - 1))
+		[ $hosts_left -gt 0 ] || return
+		sleep 0.1
+	done
+}
+
+hosts_start() { # HOST UUID IP
+	hosts_configure "$hosts/$1" "$2" "$3"
+	hosts_init "$1" >"$hosts/$1/init.sh"
+	setsid unshare --mount --uts --net --ipc --pid --fork --kill-child \
+		--mount-proc sh -e "$hosts/$1/init.sh" </dev/null \
+		>"$hosts/$1/init.log" 2>&1 &
+	echo $! >"$hosts/$1/unshare"
+	hosts_wait 100 test -e "$hosts/$1/ready" || {
+		cat "$hosts/$1/init.log" >&2
+		return 1
+	}
+	tr -d ' ' <"/proc/$!/task/$!/children" >"$hosts/$1/pid"
+}
+
+# A copy: profiles of AppArmor go by path, and refuse another emulator.
+hosts_start_libvirt() { # HOST
+	cp /usr/sbin/libvirtd "$hosts/$1/libvirtd" &&
+		host "$1" setsid "$hosts/$1/libvirtd" --listen -d \
+			-p /run/libvirtd.pid &&
+		hosts_wait 100 host "$1" virsh -q uri && return
+	cat "$hosts/$1/log/libvirtd.log" >&2
+	return 1
+}
+
+# Lays the cable; one that is there is cut first.
+hosts_connect() {
+	host a ip link del v0 2>/dev/null
+	nsenter -t "$(cat "$hosts/a/pid")" -n ip link add v0 type veth \
+		peer name v0 netns "$(cat "$hosts/b/pid")"
+	host a ip addr add $hosts_a_ip/24 dev v0
+	host b ip addr add $hosts_b_ip/24 dev v0
+	host a ip link set v0 up && host b ip link set v0 up
+}
+
+hosts_up() { # DIR
+	PATH=$PATH:/sbin:/usr/sbin
+	mkdir -p "$1" && chmod 755 "$1" "$1/.." && hosts=$(cd "$1" && pwd) || return
+	hosts_make_guest &&
+		hosts_start a 11111111-0000-4000-8000-00000000000a $hosts_a_ip &&
+		hosts_start b 22222222-0000-4000-8000-00000000000b $hosts_b_ip &&
+		hosts_connect && hosts_start_libvirt a && hosts_start_libvirt b
+}
+
+hosts_down() {
+	for h in a b; do
+		[ -s "$hosts/$h/unshare" ] || continue
+		unshare_pid=$(cat "$hosts/$h/unshare")
+		kill -9 "$unshare_pid" 2>/dev/null
+		wait "$unshare_pid" 2>/dev/null
+		rm -f "$hosts/$h/unshare" "$hosts/$h/pid"
+	done
+}
+
+guest_xml() { # VM CMDLINE
+	disk=
+	[ -z "${DISK:-}" ] || disk="<disk type='file' device='disk'>
+		<driver name='qemu' type='${DISK_FORMAT:-raw}' cache='none'/>
+		<source file='$DISK'/><target dev='vda' bus='virtio'/></disk>"
+	cat <<-END
+	<domain type='qemu'>
+	  <name>$1</name>
+	  <memory unit='MiB'>${MEMORY_MIB:-256}</memory>
+	  <vcpu>1</vcpu>
+	  <os>
+	    <type arch='x86_64' machine='pc'>hvm</type>
+	    <kernel>$hosts/guest/vmlinuz</kernel>
+	    <initrd>$hosts/guest/initrd.img</initrd>
+	    <cmdline>console=ttyS0 quiet panic=1 $2</cmdline>
+	  </os>
+	  <features><acpi/></features>
+	  <cpu mode='maximum'/>
+	  <on_poweroff>destroy</on_poweroff>
+	  <on_reboot>destroy</on_reboot>
+	  <on_crash>destroy</on_crash>
+	  <devices>
+	    <emulator>$hosts/guest/qemu-odd</emulator>
+	    $disk
+	    <serial type='file'>
+	      <source path='/var/log/libvirt/$1.serial' append='on'/>
+	      <target port='0'/>
+	    </serial>
+	    <memballoon model='none'/>
+	  </devices>
+	</domain>
+	END
+}
+
+guest_start() { # VM KEY=N...
+	vm=$1
+	shift
+	rm -f "$hosts/a/log/$vm.serial" "$hosts/b/log/$vm.serial"
+	guest_xml "$vm" "$*" >"$hosts/$vm.xml"
+	host a virsh -q create "$hosts/$vm.xml" >/dev/null || return
+	hosts_wait 600 grep -aq '^HB 5 ' "$hosts/a/log/$vm.serial" && return
+	tail -n 3 "$hosts/a/log/$vm.serial" >&2
+	return 1
+}
+
+guest_beats() { # VM HOST: the number of its last heartbeat there
+	sed -n 's/^HB \([0-9]*\) .*/\1/p' "$hosts/$2/log/$1.serial" | tail -n 1
+}
+
+guest_alive() { # VM HOST: it beats there
+	beats=$(guest_beats "$1" "$2")
+	for _ in $(seq 50); do
+		sleep 0.1
+		[ "$(guest_beats "$1" "$2")" = "$beats" ] || return 0
+	done
+	return 1
+}
+
+guest_on() { # VM HOST: that it runs there, and only there, and beats
+	other=$(echo "$2" | tr ab ba)
+	[ "$(host "$2" virsh -q domstate "$1" 2>/dev/null)" = running ] &&
+		[ "$(host "$other" virsh -q domstate "$1" 2>/dev/null)" \
+			!= running ] && guest_alive "$1" "$2"
+}
+
+# Checks what the guest said on the hosts it was on, in order: no beat is
+# missing or said twice but with the same number, and nothing was wrong.
+guest_log_checked() { # VM HOST...
+	checked=$1
+	shift
+	for h; do
+		tr -d '\r' <"$hosts/$h/log/$checked.serial"
+	done | awk '
+		/^BAD/ { bad++ }
+		!/^HB / { next }
+		{
+			for (i = 3; i <= NF; i++) {
+				split($i, pair, "=")
+				said[pair[1]] = pair[2]
+			}
+			if (n++ && $2 != last + 1 && $2 != last)
+				bad++
+			if (said["bad"] || said["disk"])
+				bad++
+			last = $2
+		}
+		END {
+			printf "%d heartbeats, %d checks of all memory, " \
+				"%d problems\n", n, said["rounds"], bad
+			exit bad > 0 || n < 5
+		}'
+}
+
+# After a to b: beats on b, and has since checked all of its memory again.
+guest_checked() { # VM
+	guest_on "$1" b || return
+	rounds=$(guest_rounds "$1" b)
+	for _ in $(seq 300); do
+		[ "$(guest_rounds "$1" b)" -gt $((rounds + 1)) ] && break
+		sleep 0.1
+	done
+	[ "$(guest_rounds "$1" b)" -gt $((rounds + 1)) ] &&
+		guest_log_checked "$1" a b
+}
+
+guest_rounds() { # VM HOST
+	sed -n 's/^HB .* rounds=\([0-9]*\) .*/\1/p' "$hosts/$2/log/$1.serial" |
+		tail -n 1
+}
