@@ -17,6 +17,7 @@
 struct encoder {
 	const struct memory *memory;
 	struct planner *planner;
+	struct source_cursor at; /* of the next batch */
 	uint32_t guest_like;
 	unsigned nworkers;
 	struct codec_set **codecs; /* one for each worker */
@@ -58,8 +59,11 @@ encoding_new(struct encoder *enc, struct err *e)
 {
 	struct encoding *x = calloc(1, sizeof(*x));
 
-	if (!x) {
+	if (x)
+		x->batch = calloc(1, sizeof(*x->batch));
+	if (!x || !x->batch) {
 		(void)err_sys(e, "encoding");
+		free(x);
 		return NULL;
 	}
 	x->encoder = enc;
@@ -74,26 +78,54 @@ encoding_free(struct encoding *x)
 		return;
 	plan_writer_fini(&x->writer);
 	free(x->coded);
+	free(x->batch);
 	free(x);
+}
+
+/* The next frame of the memory. */
+static int
+encode_next(struct encoding *x, struct err *e)
+{
+	const struct planner_limits limits = { x->effort->match,
+					       x->effort->block_bytes };
+	struct encoder *enc = x->encoder;
+
+	x->start = enc->at;
+	source_fill(enc->memory, &enc->at, UINT32_MAX, UINT32_MAX, x->batch);
+	if (planner_frame(enc->planner, &limits, x->batch, &x->writer,
+			  &x->planned, e) < 0)
+		return -1;
+	source_advance(enc->memory, &enc->at, x->batch->npages,
+		       x->batch->nbytes);
+	return 0;
+}
+
+/* The next frame of the range. */
+static int
+encode_again(struct encoding *x, struct err *e)
+{
+	struct source_range *r = &x->range;
+
+	x->start = r->at;
+	source_fill(x->encoder->memory, &r->at, r->npages, r->nbytes, x->batch);
+	if (planner_frame_plain(x->batch, &x->writer, &x->planned, e) < 0)
+		return -1;
+	source_advance(x->encoder->memory, &r->at, x->batch->npages,
+		       x->batch->nbytes);
+	r->npages -= x->batch->npages;
+	r->nbytes -= x->batch->nbytes;
+	return 0;
 }
 
 static void
 encode_plan(struct pool_job *job, unsigned worker)
 {
 	struct encoding *x = (struct encoding *)job;
-	struct planner_limits limits = { x->effort->match,
-					 x->effort->block_bytes };
 	uint64_t t = clock_cpu_ns();
-	int ret;
 
 	(void)worker;
-	if (x->plain)
-		ret = planner_frame_plain(x->encoder->planner, &x->range,
-					  &x->writer, &x->planned, &x->err);
-	else
-		ret = planner_frame(x->encoder->planner, &limits, &x->writer,
-				    &x->planned, &x->err);
-	x->failed = ret < 0;
+	x->failed = (x->plain ? encode_again(x, &x->err)
+			      : encode_next(x, &x->err)) < 0;
 	x->match_ns = x->planned.match_cpu_ns;
 	x->plan_ns = clock_cpu_ns() - t - x->match_ns;
 }
@@ -114,13 +146,12 @@ encode_fingerprints(struct encoding *x, struct err *e)
 	uint32_t where[64];
 	size_t n = 0;
 
-	for (uint32_t i = 0; i < pl->npages; i++) {
+	for (uint32_t i = 0; i < x->batch->npages; i++) {
 		if (!encode_is_filled(pl->codes[i]) && !pl->known[i]) {
-			pages[n] = memory_page(x->encoder->memory,
-					       pl->start.page + i);
+			pages[n] = x->batch->pages[i].bytes;
 			where[n++] = i;
 		}
-		if (n < ARRAY_LEN(pages) && i + 1 < pl->npages)
+		if (n < ARRAY_LEN(pages) && i + 1 < x->batch->npages)
 			continue;
 		if (fingerprint_pages(pages, n, fps, e) < 0)
 			return -1;
@@ -136,14 +167,15 @@ static int
 encode_digest_items(struct encoding *x, struct frame_digest *d, struct err *e)
 {
 	const struct planned *pl = &x->planned;
-	unsigned run = 0;
+	const struct batch *b = x->batch;
+	uint32_t run = 0;
 
-	for (uint32_t i = 0; i <= pl->npages; i++) {
-		for (; run < pl->nruns && pl->bytes[run].before == i; run++)
-			if (frame_digest_bytes(d, pl->bytes[run].at,
-					       pl->bytes[run].n, e) < 0)
+	for (uint32_t i = 0; i <= b->npages; i++) {
+		for (; run < b->nruns && b->runs[run].before == i; run++)
+			if (frame_digest_bytes(d, b->runs[run].at,
+					       b->runs[run].n, e) < 0)
 				return -1;
-		if (i == pl->npages)
+		if (i == b->npages)
 			break;
 		if (encode_is_filled(pl->codes[i])) {
 			if (frame_digest_fill(d, pl->fills[i], e) < 0)
@@ -261,15 +293,14 @@ static void
 encode_finish(struct pool_job *job, unsigned worker)
 {
 	struct encoding *x = (struct encoding *)job;
-	const struct planned *pl = &x->planned;
 	uint64_t t0 = clock_cpu_ns(), t1;
 
 	if (x->failed)
 		return;
-	x->frame.first_page = pl->start.page;
-	x->frame.first_byte = pl->start.byte;
-	x->frame.npages = pl->npages;
-	x->frame.nbytes = pl->nbytes;
+	x->frame.first_page = x->start.page;
+	x->frame.first_byte = x->start.byte;
+	x->frame.npages = x->batch->npages;
+	x->frame.nbytes = x->batch->nbytes;
 	x->failed = encode_digest(x, &x->err) < 0;
 	t1 = clock_cpu_ns();
 	x->failed = x->failed ||
@@ -291,7 +322,7 @@ encoding_begin(struct encoding *x, const struct effort *effort)
 
 void
 encoding_begin_again(struct encoding *x, const struct effort *effort,
-		     const struct planner_range *range)
+		     const struct source_range *range)
 {
 	encoding_begin(x, effort);
 	x->plain = true;
@@ -301,12 +332,12 @@ encoding_begin_again(struct encoding *x, const struct effort *effort,
 bool
 encoding_is_end(const struct encoding *x)
 {
-	return x->planned.npages == 0 && x->planned.nbytes == 0;
+	return x->batch->npages == 0 && x->batch->nbytes == 0;
 }
 
-struct planner_range
+struct source_range
 encoding_range(const struct encoding *x)
 {
-	return (struct planner_range){ x->planned.start, x->planned.npages,
-				       x->planned.nbytes };
+	return (struct source_range){ x->start, x->batch->npages,
+				      x->batch->nbytes };
 }

@@ -9,6 +9,7 @@
 #include "common/pool.h"
 #include "sender/effort.h"
 #include "sender/planner.h"
+#include "sender/source.h"
 #include "wire/frame.h"
 
 /* Memory to frames, as jobs for a pool: planning is the job's turn, digest
@@ -30,7 +31,9 @@ struct encoding {
 	struct encoder *encoder;
 	const struct effort *effort;
 	bool plain;                 /* sending a range again */
-	struct planner_range range; /* of it; what is left afterwards */
+	struct source_range range;  /* of it; what is left afterwards */
+	struct source_cursor start; /* where the batch stands */
+	struct batch *batch;        /* its pages and bytes */
 	struct plan_writer writer;
 	struct planned planned;
 	struct frame frame; /* points into coded */
@@ -53,12 +56,12 @@ void encoding_begin(struct encoding *x, const struct effort *effort)
  * references; x->range then says what is left of it.
  */
 void encoding_begin_again(struct encoding *x, const struct effort *effort,
-			  const struct planner_range *range)
+			  const struct source_range *range)
 	__attribute__((nonnull));
 /* Nothing was left to plan: this frame is empty and need not be sent. */
 bool encoding_is_end(const struct encoding *x) __attribute__((nonnull));
 /* What to hand to encoding_begin_again() should this frame be refused. */
-struct planner_range encoding_range(const struct encoding *x)
+struct source_range encoding_range(const struct encoding *x)
 	__attribute__((nonnull));
 
 #endif

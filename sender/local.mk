@@ -4,6 +4,7 @@ noinst_LIBRARIES += %D%/libsender.a
 %C%_libsender_a_SOURCES = \
 	%D%/agree.c %D%/agree.h \
 	%D%/asker.c %D%/asker.h \
+	%D%/batch.h \
 	%D%/control.c %D%/control.h \
 	%D%/effort.c %D%/effort.h \
 	%D%/encode.c %D%/encode.h \
@@ -11,5 +12,6 @@ noinst_LIBRARIES += %D%/libsender.a
 	%D%/outgoing.c %D%/outgoing.h \
 	%D%/planner.c %D%/planner.h \
 	%D%/send.c %D%/send.h \
+	%D%/source.c %D%/source.h \
 	%D%/window.c %D%/window.h \
 	$(NULL)

@@ -404,7 +404,7 @@ outgoing_encoded(struct outgoing *o, struct encoding *x, struct err *e)
 	}
 	if (!x->plain) {
 		o->planning--;
-		o->planned = x->planned.start.page + x->planned.npages;
+		o->planned = x->start.page + x->batch->npages;
 		if (o->asker)
 			asker_passed(o->asker, o->planned);
 		o->at_end = o->at_end || encoding_is_end(x);

@@ -21,7 +21,6 @@ struct planner {
 	struct planner_config config;
 	struct lookup lookup;
 	struct match match;
-	struct planner_cursor at;
 };
 
 static const uint8_t *
@@ -61,27 +60,34 @@ planner_free(struct planner *p)
 	free(p);
 }
 
-static void
-planner_know(const struct planner *p, struct planned *out, uint32_t i,
-	     struct plan_ref ref)
-{
-	const struct fingerprint *fp =
-		base_fingerprint(&p->config.bases[ref.base], ref.page);
+/* One frame under way. */
+struct planning {
+	struct planner *planner; /* NULL: plainly */
+	const struct planner_limits *limits;
+	const struct batch *batch;
+	struct plan_writer *w;
+	struct planned *out;
+	uint32_t i; /* the page it is at */
+};
 
-	out->known[i] = fp != NULL;
+static void
+planner_know(const struct planning *g, struct plan_ref ref)
+{
+	const struct base *b = &g->planner->config.bases[ref.base];
+	const struct fingerprint *fp = base_fingerprint(b, ref.page);
+
+	g->out->known[g->i] = fp != NULL;
 	if (fp)
-		out->fps[i] = *fp;
+		g->out->fps[g->i] = *fp;
 }
 
 /* A page that no earlier one equals may itself be what later ones equal. */
 static int
-planner_new_page(struct planner *p, const struct planner_limits *limits,
-		 struct plan_writer *w, struct planned *out, uint64_t hint,
-		 struct err *e)
+planner_new_page(const struct planning *g, uint64_t hint, struct err *e)
 {
-	uint32_t i = out->npages;
-	uint64_t n = out->start.page + i, normal;
-	const uint8_t *page = memory_page(p->config.memory, n);
+	struct planner *p = g->planner;
+	uint64_t n = g->batch->pages[g->i].number, normal;
+	const uint8_t *page = g->batch->pages[g->i].bytes;
 	struct plan_copy copies[PLAN_COPIES_MAX];
 	struct plan_delta delta;
 	struct plan_move move;
@@ -91,8 +97,8 @@ planner_new_page(struct planner *p, const struct planner_limits *limits,
 	table_add(&p->lookup.sent, hint, (uint32_t)n);
 	if (normal_hash(page, &normal) > 0) {
 		if (lookup_moved(&p->lookup, page, normal, &ref, &move)) {
-			out->codes[i] = PLAN_MOVE;
-			return plan_put_move(w, n, ref, &move, e);
+			g->out->codes[g->i] = PLAN_MOVE;
+			return plan_put_move(g->w, n, ref, &move, e);
 		}
 		table_add(&p->lookup.sent_normal, normal, (uint32_t)n);
 	}
@@ -100,164 +106,107 @@ planner_new_page(struct planner *p, const struct planner_limits *limits,
 	     k < nplaces; k++)
 		if (delta_make(page, lookup_bytes(&p->lookup, places[k]),
 			       &delta)) {
-			out->codes[i] = PLAN_DELTA;
-			return plan_put_delta(w, n, places[k], &delta, e);
+			g->out->codes[g->i] = PLAN_DELTA;
+			return plan_put_delta(g->w, n, places[k], &delta, e);
 		}
-	if (limits->match) {
+	if (g->limits->match) {
 		uint64_t t = clock_cpu_ns();
 
 		ncopies = match_page(&p->match, page, (struct plan_ref){ 0, n },
 				     copies);
-		out->match_cpu_ns += clock_cpu_ns() - t;
+		g->out->match_cpu_ns += clock_cpu_ns() - t;
 	}
-	out->codes[i] = PLAN_DATA;
-	return plan_put_data(w, page, copies, ncopies, e);
+	g->out->codes[g->i] = PLAN_DATA;
+	return plan_put_data(g->w, page, copies, ncopies, e);
 }
 
 static int
-planner_page(struct planner *p, const struct planner_limits *limits,
-	     struct plan_writer *w, struct planned *out, struct err *e)
+planner_page_plain(const struct planning *g, struct err *e)
 {
-	uint32_t i = out->npages;
-	uint64_t n = out->start.page + i, hint;
-	const uint8_t *page = memory_page(p->config.memory, n);
+	const uint8_t *page = g->batch->pages[g->i].bytes;
+	uint64_t *fill = &g->out->fills[g->i];
+
+	g->out->known[g->i] = false;
+	g->out->codes[g->i] = PLAN_DATA;
+	if (!fill_find(page, fill))
+		return plan_put_data(g->w, page, NULL, 0, e);
+	g->out->codes[g->i] = PLAN_FILL;
+	return plan_put_fill(g->w, *fill, e);
+}
+
+static int
+planner_page(const struct planning *g, struct err *e)
+{
+	struct planner *p = g->planner;
+	uint64_t n = g->batch->pages[g->i].number, hint;
+	const uint8_t *page = g->batch->pages[g->i].bytes;
+	uint64_t *fill = &g->out->fills[g->i];
 	struct plan_ref ref;
 
-	out->known[i] = false;
-	if (fill_find(page, &out->fills[i])) {
-		out->codes[i] = out->fills[i] ? PLAN_FILL : PLAN_ZERO;
-		return out->fills[i] ? plan_put_fill(w, out->fills[i], e)
-				     : plan_put_plain(w, PLAN_ZERO, e);
+	g->out->known[g->i] = false;
+	if (fill_find(page, fill)) {
+		g->out->codes[g->i] = *fill ? PLAN_FILL : PLAN_ZERO;
+		return *fill ? plan_put_fill(g->w, *fill, e)
+			     : plan_put_plain(g->w, PLAN_ZERO, e);
 	}
-	if (!lookup_equal(&p->lookup, page, n, &hint, &ref)) {
-		if (!p->config.ask ||
-		    !p->config.ask(p->config.ask_arg, n, &ref))
-			return planner_new_page(p, limits, w, out, hint, e);
-	} else {
-		planner_know(p, out, i, ref);
-	}
-	out->codes[i] = PLAN_REF;
-	return plan_put_ref(w, n, ref, e);
+	if (lookup_equal(&p->lookup, page, n, &hint, &ref))
+		planner_know(g, ref);
+	else if (!p->config.ask || !p->config.ask(p->config.ask_arg, n, &ref))
+		return planner_new_page(g, hint, e);
+	g->out->codes[g->i] = PLAN_REF;
+	return plan_put_ref(g->w, n, ref, e);
 }
 
-/* Opaque bytes at the cursor, as many as the frame may still hold. */
+/* Plans pages and bytes in order until the frame holds so many words, and
+ * cuts the batch there.
+ */
 static int
-planner_bytes(const struct planner *p, struct planner_cursor *at, uint64_t max,
-	      struct plan_writer *w, struct planned *out, struct err *e)
+planner_batch(struct planning *g, struct batch *b, struct err *e)
 {
-	const struct memory *m = p->config.memory;
-	const struct memory_segment *s = &m->segments[at->segment];
-	uint64_t n = MIN(s->len - at->done, max);
-	const uint8_t *bytes = m->map.data + s->offset + at->done;
+	const struct buf *streams = g->w->streams;
+	uint32_t run = 0, nbytes = 0;
+	int ret = 0;
 
-	out->bytes[out->nruns++] = (struct planned_bytes){
-		.at = bytes, .n = (uint32_t)n, .before = out->npages
-	};
-	out->nbytes += (uint32_t)n;
-	at->done += n;
-	at->byte += n;
-	return plan_put_bytes(w, bytes, n, e);
-}
+	plan_writer_reset(g->w);
+	g->out->match_cpu_ns = 0;
+	while (ret == 0 && (g->i < b->npages || run < b->nruns) &&
+	       streams[STREAM_DATA].len + streams[STREAM_WORD].len <
+		       g->limits->block_bytes) {
+		const struct batch_run *r = &b->runs[run];
 
-static const struct memory_segment *
-planner_segment(const struct planner *p, struct planner_cursor *at)
-{
-	const struct memory *m = p->config.memory;
-
-	while (at->segment < m->nsegments &&
-	       at->done == m->segments[at->segment].len) {
-		at->segment++;
-		at->done = 0;
+		if (run < b->nruns && r->before == g->i) {
+			ret = plan_put_bytes(g->w, r->at, r->n, e);
+			nbytes += r->n;
+			run++;
+			continue;
+		}
+		ret = g->planner ? planner_page(g, e)
+				 : planner_page_plain(g, e);
+		g->i++;
 	}
-	return at->segment < m->nsegments ? &m->segments[at->segment] : NULL;
-}
-
-static void
-planned_reset(struct planned *out, const struct planner_cursor *start)
-{
-	out->start = *start;
-	out->npages = 0;
-	out->nbytes = 0;
-	out->nruns = 0;
-	out->match_cpu_ns = 0;
-}
-
-static void
-planner_cursor_page(struct planner_cursor *at)
-{
-	at->done += PAGE_BYTES;
-	at->page++;
+	b->npages = g->i;
+	b->nruns = run;
+	b->nbytes = nbytes;
+	return ret < 0 ? -1 : plan_writer_finish(g->w, e);
 }
 
 int
 planner_frame(struct planner *p, const struct planner_limits *limits,
-	      struct plan_writer *w, struct planned *out, struct err *e)
+	      struct batch *b, struct plan_writer *w, struct planned *out,
+	      struct err *e)
 {
-	const struct memory_segment *s;
+	struct planning g = { p, limits, b, w, out, 0 };
 
-	plan_writer_reset(w);
-	planned_reset(out, &p->at);
-	while ((s = planner_segment(p, &p->at)) &&
-	       out->npages < FRAME_PAGES_MAX &&
-	       w->streams[STREAM_DATA].len + w->streams[STREAM_WORD].len <
-		       limits->block_bytes) {
-		if (s->is_pages) {
-			if (planner_page(p, limits, w, out, e) < 0)
-				return -1;
-			out->npages++;
-			planner_cursor_page(&p->at);
-			continue;
-		}
-		if (out->nruns == PLANNED_BYTES_MAX ||
-		    out->nbytes == FRAME_BYTES_MAX)
-			break;
-		if (planner_bytes(p, &p->at, FRAME_BYTES_MAX - out->nbytes, w,
-				  out, e) < 0)
-			return -1;
-	}
-	return plan_writer_finish(w, e);
-}
-
-static int
-planner_page_plain(const struct planner *p, struct plan_writer *w,
-		   struct planned *out, struct err *e)
-{
-	uint32_t i = out->npages;
-	const uint8_t *page =
-		memory_page(p->config.memory, out->start.page + i);
-
-	out->known[i] = false;
-	out->codes[i] = PLAN_DATA;
-	if (!fill_find(page, &out->fills[i]))
-		return plan_put_data(w, page, NULL, 0, e);
-	out->codes[i] = PLAN_FILL;
-	return plan_put_fill(w, out->fills[i], e);
+	return planner_batch(&g, b, e);
 }
 
 int
-planner_frame_plain(const struct planner *p, struct planner_range *range,
-		    struct plan_writer *w, struct planned *out, struct err *e)
+planner_frame_plain(struct batch *b, struct plan_writer *w, struct planned *out,
+		    struct err *e)
 {
-	const struct memory_segment *s;
+	const struct planner_limits limits = { false, PLANNER_PLAIN_BYTES };
 
-	plan_writer_reset(w);
-	planned_reset(out, &range->at);
-	while ((range->npages > 0 || range->nbytes > 0) &&
-	       w->streams[STREAM_DATA].len < PLANNER_PLAIN_BYTES &&
-	       (s = planner_segment(p, &range->at))) {
-		if (s->is_pages) {
-			if (planner_page_plain(p, w, out, e) < 0)
-				return -1;
-			out->npages++;
-			range->npages--;
-			planner_cursor_page(&range->at);
-			continue;
-		}
-		range->nbytes += out->nbytes;
-		if (planner_bytes(p, &range->at, range->nbytes - out->nbytes, w,
-				  out, e) < 0)
-			return -1;
-		range->nbytes -= out->nbytes;
-	}
-	return plan_writer_finish(w, e);
+	struct planning g = { NULL, &limits, b, w, out, 0 };
+
+	return planner_batch(&g, b, e);
 }

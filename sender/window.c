@@ -15,7 +15,7 @@ window_add(struct window *w, const struct encoding *x)
 	*f = (struct window_frame){ .range = encoding_range(x),
 				    .digest = x->frame.digest,
 				    .plain = x->plain };
-	for (uint32_t i = 0; i < x->planned.npages; i++)
+	for (uint32_t i = 0; i < x->batch->npages; i++)
 		f->plans[x->planned.codes[i]]++;
 	if (!x->plain || (x->range.npages == 0 && x->range.nbytes == 0))
 		return;

@@ -19,7 +19,7 @@
 #define WINDOW_AGAIN (2 * WINDOW_FRAMES)
 
 struct window_frame {
-	struct planner_range range;
+	struct source_range range;
 	struct digest digest;
 	uint32_t plans[PLAN__MAX]; /* pages, by what they were */
 	bool plain;                /* sent without references */
@@ -28,7 +28,7 @@ struct window_frame {
 struct window {
 	struct window_frame frames[WINDOW_FRAMES];
 	uint32_t sent, acked; /* frame n is in frames[n % WINDOW_FRAMES] */
-	struct planner_range again[WINDOW_AGAIN];
+	struct source_range again[WINDOW_AGAIN];
 	size_t nagain;
 };
 

@@ -89,8 +89,8 @@ small_frame(const struct small *s, const struct effort *effort,
 	encoding_begin(x, effort);
 	fuzz_run(&x->job);
 	assert_false(x->failed);
-	assert_int_equal(x->planned.npages, SMALL_PAGES);
-	assert_int_equal(x->planned.nbytes, SMALL_HEAD);
+	assert_int_equal(x->batch->npages, SMALL_PAGES);
+	assert_int_equal(x->batch->nbytes, SMALL_HEAD);
 	for (unsigned n = 0; n < SMALL_PAGES; n++)
 		pages[x->planned.codes[n]]++;
 	for (unsigned i = PLAN_ZERO; i < PLAN_BYTES; i++)

@@ -153,8 +153,7 @@ everything_arrives(const struct base *bases, size_t nbases,
 			if (x.decoding->failed || !x.decoding->good)
 				fail_msg("%s: %s", efforts[i].name,
 					 x.decoding->err.text);
-			for (uint32_t k = 0; k < x.encoding->planned.npages;
-			     k++)
+			for (uint32_t k = 0; k < x.encoding->batch->npages; k++)
 				pages[x.encoding->planned.codes[k]]++;
 		}
 		assert_memory_equal(out, file, len);
@@ -214,7 +213,7 @@ static void
 a_frame_can_be_sent_again_without_references(void **state)
 {
 	const struct base bases[] = { { BASE_HISTORY, .npages = NPAGES } };
-	struct planner_range range;
+	struct source_range range;
 	struct ends x;
 	struct err e;
 	const struct effort *fast = effort_by_name("fast", &e);
@@ -236,7 +235,7 @@ a_frame_can_be_sent_again_without_references(void **state)
 		deliver(&x);
 		assert_true(x.decoding->good);
 		assert_int_equal(x.decoding->frame.first_page, first);
-		for (uint32_t i = 0; i < x.encoding->planned.npages; i++)
+		for (uint32_t i = 0; i < x.encoding->batch->npages; i++)
 			assert_memory_equal(out_page(NULL, first + i),
 					    memory_page(&memory, first + i),
 					    PAGE_BYTES);

@@ -51,8 +51,8 @@ each_failure_is_an_error(int (*scenario)(struct err *e))
 static int
 encoded(struct encoding *x, struct err *e)
 {
-	const struct planner_range again = { .npages = SMALL_PAGES,
-					     .nbytes = SMALL_HEAD };
+	const struct source_range again = { .npages = SMALL_PAGES,
+					    .nbytes = SMALL_HEAD };
 
 	fuzz_run(&x->job);
 	if (x->failed) {

@@ -244,22 +244,28 @@ a_running_kernel_is_sent_as_changed_words(void **state)
 		struct planner *p = planner_new(&c, &e);
 		struct planner_limits limits = { false, 1 << 20 };
 		struct planned *out = calloc(1, sizeof(*out));
+		struct batch *b = calloc(1, sizeof(*b));
+		struct source_cursor at = { 0 };
 		unsigned pages[PLAN__MAX] = { 0 };
 		struct plan_writer w;
 
 		assert_non_null(p);
 		plan_writer_init(&w, base_guest_like(bases, 2));
 		do {
-			assert_ok(planner_frame(p, &limits, &w, out, &e), &e);
-			for (uint32_t i = 0; i < out->npages; i++)
+			source_fill(&guest, &at, UINT32_MAX, UINT32_MAX, b);
+			assert_ok(planner_frame(p, &limits, b, &w, out, &e),
+				  &e);
+			source_advance(&guest, &at, b->npages, b->nbytes);
+			for (uint32_t i = 0; i < b->npages; i++)
 				pages[out->codes[i]]++;
-		} while (out->npages > 0);
+		} while (b->npages > 0);
 		assert_int_equal(pages[PLAN_REF], NPAGES / 4);
 		assert_int_equal(pages[PLAN_DELTA], NPAGES * 3 / 4);
 		assert_int_equal(pages[PLAN_DATA], 0);
 		plan_writer_fini(&w);
 		planner_free(p);
 		free(out);
+		free(b);
 	}
 	memory_close(&guest);
 	held_close(&k);

@@ -191,12 +191,12 @@ static void
 engine_count(struct engine_slot *s)
 {
 	struct bench_tier *t = s->engine->tier;
-	const struct planned *pl = &s->encoding->planned;
+	const struct encoding *in = s->encoding;
 	uint64_t coded = 0;
 
-	for (uint32_t i = 0; i < pl->npages; i++) {
-		t->plan[pl->start.page + i] = pl->codes[i];
-		t->pages[pl->codes[i]]++;
+	for (uint32_t i = 0; i < in->batch->npages; i++) {
+		t->plan[in->start.page + i] = in->planned.codes[i];
+		t->pages[in->planned.codes[i]]++;
 	}
 	for (unsigned i = 0; i < STREAM__MAX; i++) {
 		const struct frame_stream *f = &s->decoding->frame.streams[i];
@@ -213,24 +213,24 @@ engine_count(struct engine_slot *s)
 static int
 engine_compare(struct engine_slot *s, struct err *e)
 {
-	const struct planned *pl = &s->encoding->planned;
+	uint64_t first = s->encoding->start.page;
 	struct engine *g = s->engine;
 	struct decoding *x = s->decoding;
 
 	if (x->failed)
 		return err_set(e, ERR_CORRUPT, "frame at page %llu: %s",
-			       (unsigned long long)pl->start.page, x->err.text);
+			       (unsigned long long)first, x->err.text);
 	if (!x->good || s->bytes_differ)
 		return err_set(e, ERR_CORRUPT,
 			       "frame at page %llu came out different",
-			       (unsigned long long)pl->start.page);
-	for (uint32_t i = 0; i < pl->npages; i++)
+			       (unsigned long long)first);
+	for (uint32_t i = 0; i < s->encoding->batch->npages; i++)
 		if (memcmp(s->pages + (size_t)i * PAGE_BYTES,
-			   memory_page(g->b->memory, pl->start.page + i),
+			   memory_page(g->b->memory, first + i),
 			   PAGE_BYTES) != 0)
-			return err_set(
-				e, ERR_CORRUPT, "page %llu came out different",
-				(unsigned long long)(pl->start.page + i));
+			return err_set(e, ERR_CORRUPT,
+				       "page %llu came out different",
+				       (unsigned long long)(first + i));
 	g->unpack_ns += x->unpack_ns;
 	g->rebuild_ns += x->rebuild_ns;
 	g->check_ns += x->digest_ns;
@@ -274,7 +274,7 @@ engine_loop(struct engine *g, struct err *e)
 				return err_set(e, ERR_CANCELLED, "interrupted");
 			if (g->b->progress)
 				g->b->progress(g->b->progress_arg,
-					       s->encoding->planned.start.page,
+					       s->encoding->start.page,
 					       g->b->memory->npages);
 		}
 	}
