@@ -25,7 +25,7 @@ allow common
 allow codec common
 allow stream common
 allow wire common
-allow memory common
+allow memory common stream
 allow classify common codec stream wire memory
 allow dedup common codec stream wire memory
 allow sender common codec stream wire memory classify dedup

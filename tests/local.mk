@@ -122,6 +122,23 @@ check_PROGRAMS += %D%/show-memory
 TESTS += %D%/qemu-memory.sh
 EXTRA_DIST += %D%/qemu-memory.sh
 
+STREAM_TEST = %D%/make-record.h %D%/make-stream.h %D%/stream-test.h \
+	%D%/walk-stream.h %D%/test.h
+
+check_PROGRAMS += %D%/test-stream
+%C%_test_stream_SOURCES = %D%/test-stream.c $(STREAM_TEST)
+%C%_test_stream_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-stream
+
+check_PROGRAMS += %D%/test-stream-opaque
+%C%_test_stream_opaque_SOURCES = %D%/test-stream-opaque.c $(STREAM_TEST)
+%C%_test_stream_opaque_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-stream-opaque
+
+check_PROGRAMS += %D%/show-stream
+%C%_show_stream_SOURCES = %D%/show-stream.c %D%/walk-stream.h
+%C%_show_stream_LDADD = $(MIG_LDADD)
+
 check_PROGRAMS += %D%/test-image
 %C%_test_image_SOURCES = %D%/test-image.c %D%/test.h
 %C%_test_image_LDADD = $(TEST_LIBS)

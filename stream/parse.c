@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "common/mem.h"
+#include "stream/parse-impl.h"
+#include "stream/parse.h"
+
+#define MAGIC_MAIN    0x5145564du /* "QEVM" */
+#define MAGIC_MULTIFD 0x11223344u
+#define TLS_HANDSHAKE 0x16
+
+void
+stream_parser_init(struct stream_parser *p, struct stream_blocks *blocks)
+{
+	*p = (struct stream_parser){
+		.blocks = blocks,
+		.block = STREAM_NO_BLOCK,
+		/* no section has these numbers */
+		.ram_id = UINT32_MAX,
+		.bitmap_id = UINT32_MAX,
+	};
+}
+
+bool
+stream_go_opaque(struct stream_parser *p, struct stream_look *l,
+		 const char *why)
+{
+	p->state = STATE_OPAQUE;
+	p->opaque = why;
+	if (p->role == STREAM_NEW)
+		p->role = STREAM_OPAQUE;
+	l->at = l->n;
+	return true;
+}
+
+bool
+stream_skip(struct stream_parser *p, uint64_t len, enum stream_state then)
+{
+	p->state = (uint8_t)(len > 0 ? STATE_SKIP : then);
+	p->then = (uint8_t)then;
+	p->skip = len;
+	return true;
+}
+
+static bool
+step_skip(struct stream_parser *p, struct stream_look *l,
+	  struct stream_item *it)
+{
+	uint64_t now = MIN(p->skip, l->n);
+
+	(void)it;
+	l->at = now;
+	return stream_skip(p, p->skip - now, p->then);
+}
+
+static bool
+step_rest(struct stream_parser *p, struct stream_look *l,
+	  struct stream_item *it)
+{
+	if (p->state == STATE_EOF)
+		it->kind = STREAM_EOF;
+	l->at = l->n;
+	return true;
+}
+
+static bool
+step_magic(struct stream_parser *p, struct stream_look *l,
+	   struct stream_item *it)
+{
+	uint32_t magic;
+
+	if (!look_be32(l, &magic))
+		return false;
+	if (magic == MAGIC_MAIN)
+		return stream_begin_main(p, l, it);
+	if (magic == MAGIC_MULTIFD)
+		return stream_begin_multifd(p, l, it);
+	return stream_go_opaque(p, l,
+				magic >> 24 == TLS_HANDSHAKE
+					? "encrypted by QEMU (TLS)"
+					: "not the beginning of a migration");
+}
+
+static stream_step *const steps[] = {
+	[STATE_MAGIC] = step_magic,
+	[STATE_RECORD] = stream_step_record,
+	[STATE_CONFIG] = stream_step_config,
+	[STATE_BLOCKS] = stream_step_blocks,
+	[STATE_RAM] = stream_step_ram,
+	[STATE_BITMAP] = stream_step_bitmap,
+	[STATE_FOOTER] = stream_step_footer,
+	[STATE_DEVICES] = stream_step_devices,
+	[STATE_EOF] = step_rest,
+	[STATE_PACKET] = stream_step_packet,
+	[STATE_PAGES] = stream_step_pages,
+	[STATE_SKIP] = step_skip,
+	[STATE_OPAQUE] = step_rest,
+};
+
+int
+stream_next(struct stream_parser *p, const uint8_t *in, size_t n,
+	    struct stream_item *it, size_t *want)
+{
+	struct stream_look l = { in, n, 0 };
+
+	*it = (struct stream_item){ .bytes = in, .block = STREAM_NO_BLOCK };
+	if (n == 0 || !steps[p->state](p, &l, it)) {
+		*want = MAX(l.at, n + 1);
+		return 0;
+	}
+	it->len = l.at;
+	/* QEMU writes out what it has before it writes a footer. */
+	it->section_end = p->state == STATE_RECORD ||
+			  p->state == STATE_FOOTER || p->state == STATE_PACKET;
+	return 1;
+}
+
+int
+stream_last(struct stream_parser *p, const uint8_t *in, size_t n,
+	    struct stream_item *it)
+{
+	struct stream_look l = { in, n, 0 };
+	size_t want;
+
+	if (stream_next(p, in, n, it, &want))
+		return 1;
+	if (n == 0)
+		return 0;
+	if (p->state == STATE_DEVICES && stream_devices_end(p, &l)) {
+		it->len = l.at;
+		return 1;
+	}
+	(void)stream_go_opaque(p, &l, "cut off in the middle of a record");
+	it->len = n;
+	return 1;
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tests/stream-test.h"
+
+static void
+precopy_is_cut_into_pages_and_the_rest(void **state)
+{
+	(void)state;
+	make_precopy(&s);
+	assert_clear();
+	assert_items(3, 2, 0);
+	assert_int_equal(p.role, STREAM_MAIN);
+	assert_true(p.ram_ended);
+	assert_false(p.postcopy || p.postcopy_advised || p.coded);
+	assert_string_equal(p.section, "timer");
+	assert_int_equal(blocks.n, 2);
+	assert_string_equal(blocks.list[1].name, "vga.vram");
+	assert_int_equal(blocks.list[0].used, MAKE_PAGES * 4096);
+}
+
+static void
+the_end_is_found_to_the_byte(void **state)
+{
+	size_t end;
+
+	(void)state;
+	make_header(&s);
+	make_ram(&s);
+	make_devices(&s);
+	end = s.len;
+	make_u8(&s, 0);
+	assert_clear();
+	assert_int_equal(w.eof, end);
+	assert_int_equal(w.bytes[STREAM_EOF], 1);
+	make_description(&s);
+	for (size_t len = s.len; s.len > end; s.len--) {
+		assert_clear();
+		assert_int_equal(w.eof, end);
+		assert_int_equal(w.bytes[STREAM_EOF], s.len - end);
+		(void)len;
+	}
+}
+
+static void
+what_only_looks_like_the_end_is_not(void **state)
+{
+	size_t end;
+
+	(void)state;
+	make_header(&s);
+	make_ram(&s);
+	make_section(&s, 0x04, 5, "timer", 2);
+	for (unsigned i = 0; i < 12; i++) { /* the mark, one byte of it wrong */
+		uint8_t mark[] = "\x7e\0\0\0\x05\0\x06\0\0\0\x09{\"";
+
+		if (i >= 1 && i <= 4)
+			continue;
+		mark[i] ^= i >= 8 && i <= 10 ? 0 : 0x80;
+		make_bytes(&s, mark, i >= 8 && i <= 10 ? i : 13);
+		make_bytes(&s, "x", 1);
+	}
+	make_footer(&s, 5);
+	end = s.len;
+	make_u8(&s, 0);
+	make_description(&s);
+	assert_clear();
+	assert_int_equal(w.eof, end);
+}
+
+static void
+a_stream_that_stops_in_a_device_has_no_end(void **state)
+{
+	(void)state;
+	make_header(&s);
+	make_ram(&s);
+	make_section(&s, 0x04, 5, "timer", 2);
+	make_bytes(&s, "\x7e\0\0\0\x05", 5);
+	parse();
+	assert_int_equal(w.items[STREAM_EOF], 0);
+	assert_non_null(strstr(p.opaque, "cut off"));
+}
+
+static void
+postcopy_is_parsed_to_its_end(void **state)
+{
+	(void)state;
+	make_postcopy(&s);
+	assert_clear();
+	assert_items(1, 1, 0);
+	assert_true(p.postcopy && p.postcopy_advised && p.ram_ended);
+	assert_int_equal(w.eof, s.len - 1);
+}
+
+static void
+dirty_bitmaps_do_not_hide_what_follows(void **state)
+{
+	(void)state;
+	make_bitmaps(&s);
+	assert_clear();
+	assert_items(2, 0, 0);
+	assert_false(p.postcopy_advised);
+	assert_true(w.items[STREAM_EOF] > 0);
+	buf_reset(&s);
+	make_header(&s);
+	make_section(&s, 0x01, 3, "dirty-bitmap", 1);
+	make_u8(&s, 0x81);
+	assert_opaque("unknown dirty bitmaps");
+}
+
+static void
+coded_pages_do_not_hide_the_others(void **state)
+{
+	(void)state;
+	make_header(&s);
+	make_start(&s);
+	make_part(&s, 0x02, MAKE_RAM_ID);
+	make_head(&s, 0x40, 1, "pc.ram");
+	make_u8(&s, 1);
+	make_be16(&s, 5);
+	make_bytes(&s, "delta", 5);
+	make_page(&s, 2, NULL, 2);
+	make_head(&s, 0x100, 3, NULL);
+	make_be32(&s, 9);
+	make_bytes(&s, "squeezed!", 9);
+	make_head(&s, 0x40, 1, NULL);
+	make_u8(&s, 1);
+	make_be16(&s, 0);
+	make_head(&s, 0x02, 4, NULL);
+	make_u8(&s, 0xaa); /* not a zero page */
+	make_be64(&s, 0x200);
+	make_zero(&s, 5, NULL);
+	make_eos(&s);
+	assert_clear();
+	assert_items(1, 1, 0);
+	assert_true(p.coded);
+}
+
+static void
+every_part_of_the_configuration_is_known(void **state)
+{
+	(void)state;
+	make_header(&s);
+	make_subsection(&s, "configuration/target-page-bits");
+	make_be32(&s, 12);
+	make_subsection(&s, "configuration/capabilities");
+	make_be32(&s, 1);
+	make_name(&s, "x-ignore-shared");
+	make_subsection(&s, "configuration/uuid");
+	make_bytes(&s, "0123456789abcdef", 16);
+	make_section(&s, 0x01, MAKE_RAM_ID, "ram", 4);
+	make_be64(&s, 2 * 4096 | 0x04);
+	make_name(&s, "pc.ram");
+	make_be64(&s, 4096);
+	make_be64(&s, 0);
+	make_name(&s, "pc.rom");
+	make_be64(&s, 4096);
+	make_be64(&s, 0xc0000);
+	make_zero(&s, 0, "pc.rom");
+	make_eos(&s);
+	assert_clear();
+	assert_items(0, 1, 0);
+	assert_int_equal(blocks.n, 2);
+}
+
+static void
+page_sizes_of_blocks_are_told_from_what_follows(void **state)
+{
+	static const uint64_t sizes[] = { 4096, 4096 | 2 << 20, 2 << 20 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
+		buf_reset(&s);
+		make_header(&s);
+		make_advise(&s, sizes[i]);
+		make_section(&s, 0x01, MAKE_RAM_ID, "ram", 4);
+		make_be64(&s, ((4 << 20) + 4096) | 0x04);
+		make_name(&s, "pc.ram");
+		make_be64(&s, 2 << 20);
+		if (sizes[i] != 4096)
+			make_be64(&s, 2 << 20);
+		make_name(&s, "pc.rom");
+		make_be64(&s, 4096);
+		make_name(&s, "mem1");
+		make_be64(&s, 2 << 20);
+		if (sizes[i] == 2 << 20)
+			make_be64(&s, 2 << 20);
+		make_eos(&s);
+		make_part(&s, 0x02, MAKE_RAM_ID);
+		make_page(&s, 511, "mem1", 1);
+		make_eos(&s);
+		assert_clear();
+		assert_items(1, 0, 0);
+		assert_int_equal(blocks.n, 3);
+	}
+}
+
+static void
+multifd_packets_are_cut_into_pages(void **state)
+{
+	size_t len;
+
+	(void)state;
+	make_multifd_init(&s);
+	make_packet(&s, 0, "pc.ram", 128, 1, 3, 0);
+	make_packet(&s, 0, "pc.ram", 128, 4, 1, 2);
+	make_packet(&s, 1, "", 128, 0, 0, 0);
+	make_packet(&s, 0, "vga.vram", STREAM_PACKET_MAX, 0, 2, 0);
+	assert_clear();
+	assert_items(0, 0, 6);
+	assert_int_equal(p.role, STREAM_MULTIFD);
+	len = s.len;
+	make_packet(&s, 1 << 1, "pc.ram", 128, 1, 3, 0);
+	assert_opaque("multifd-compression");
+	assert_items(0, 0, 6);
+	s.len = len;
+	make_packet(&s, 0x40, "", 128, 0, 0, 0);
+	assert_opaque("devices");
+	s.len = len;
+	make_packet(&s, 0, "", STREAM_PACKET_MAX + 1, 0, 0, 0);
+	assert_opaque("unknown packet");
+	s.len = len;
+	make_packet(&s, 0, "", 1, 0, 2, 0);
+	assert_opaque("unknown packet");
+}
+
+static void
+multifd_pages_know_their_block_once_it_is_listed(void **state)
+{
+	struct stream_parser channel;
+	struct stream_item it;
+	size_t at, want;
+
+	(void)state;
+	make_header(&s);
+	make_start(&s);
+	assert_clear();
+	buf_reset(&s);
+	make_multifd_init(&s);
+	make_packet(&s, 0, "vga.vram", 2, 0, 2, 0);
+	make_packet(&s, 0, "other", 1, 0, 1, 0);
+	stream_parser_init(&channel, &blocks);
+	for (at = 0; at < s.len; at += it.len) {
+		assert_int_equal(stream_next(&channel, s.data + at, s.len - at,
+					     &it, &want),
+				 1);
+		if (it.kind != STREAM_BARE)
+			continue;
+		assert_int_equal(it.block, w.items[STREAM_BARE] == 0
+						   ? 1
+						   : STREAM_NO_BLOCK);
+		w.items[STREAM_BARE]++; /* the second is beyond its block */
+	}
+	assert_int_equal(w.items[STREAM_BARE], 3);
+}
+
+/* Any damage to a stream leaves the bytes as they are: walk_stream() checks.
+ */
+static void
+damage_changes_what_is_said_and_never_the_bytes(void **state)
+{
+	static void (*const makers[])(
+		struct buf *) = { make_precopy, make_postcopy, make_bitmaps };
+	uint64_t seed = 7;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(makers); i++) {
+		buf_reset(&s);
+		makers[i](&s);
+		for (unsigned k = 0; k < 2000; k++) {
+			size_t at = test_random(&seed) % s.len;
+			uint8_t flip = (uint8_t)(1 << test_random(&seed) % 8);
+
+			s.data[at] ^= flip;
+			(void)parse_again(all_of_it, NULL);
+			s.data[at] ^= flip;
+		}
+		for (size_t n = s.len, k = 0; k < n; k += 1 + k / 50) {
+			s.len = k;
+			(void)parse_again(all_of_it, NULL);
+			s.len = n;
+		}
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		sentence(precopy_is_cut_into_pages_and_the_rest),
+		sentence(the_end_is_found_to_the_byte),
+		sentence(what_only_looks_like_the_end_is_not),
+		sentence(a_stream_that_stops_in_a_device_has_no_end),
+		sentence(postcopy_is_parsed_to_its_end),
+		sentence(dirty_bitmaps_do_not_hide_what_follows),
+		sentence(coded_pages_do_not_hide_the_others),
+		sentence(every_part_of_the_configuration_is_known),
+		sentence(page_sizes_of_blocks_are_told_from_what_follows),
+		sentence(multifd_packets_are_cut_into_pages),
+		sentence(multifd_pages_know_their_block_once_it_is_listed),
+		sentence(damage_changes_what_is_said_and_never_the_bytes),
+	};
+
+	return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
+}
