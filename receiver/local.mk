@@ -7,6 +7,7 @@ noinst_LIBRARIES += %D%/libreceiver.a
 	%D%/decode.c %D%/decode.h \
 	%D%/file-sink.c %D%/file-sink.h \
 	%D%/incoming.c %D%/incoming.h \
+	%D%/live.h \
 	%D%/rebuild.c %D%/rebuild.h \
 	%D%/receive.c %D%/receive.h \
 	$(NULL)

@@ -8,6 +8,7 @@ noinst_LIBRARIES += %D%/libsender.a
 	%D%/control.c %D%/control.h \
 	%D%/effort.c %D%/effort.h \
 	%D%/encode.c %D%/encode.h \
+	%D%/live.h \
 	%D%/lookup.c %D%/lookup.h \
 	%D%/outgoing.c %D%/outgoing.h \
 	%D%/planner.c %D%/planner.h \
