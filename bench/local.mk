@@ -3,3 +3,7 @@
 noinst_PROGRAMS += %D%/bench-index
 %C%_bench_index_SOURCES = %D%/bench-index.c
 %C%_bench_index_LDADD = $(MIG_LDADD)
+
+noinst_PROGRAMS += %D%/bench-stream
+%C%_bench_stream_SOURCES = %D%/bench-stream.c
+%C%_bench_stream_LDADD = $(MIG_LDADD)
