@@ -23,6 +23,9 @@ int table_init(struct table *t, size_t most, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 void table_fini(struct table *t) __attribute__((nonnull));
 
+/* Starts loading the slot of this hash; call it some pages ahead. */
+void table_prefetch(const struct table *t, uint64_t hash)
+	__attribute__((nonnull));
 /* The page with this hash, if there is one. */
 bool table_find(const struct table *t, uint64_t hash, uint32_t *page)
 	__attribute__((nonnull));

@@ -234,31 +234,54 @@ lookup_expected(struct lookup *l, const uint8_t *page, struct plan_ref *ref)
 }
 
 bool
-lookup_equal(struct lookup *l, const uint8_t *page, uint64_t n, uint64_t *hint,
-	     struct plan_ref *ref)
+lookup_looks_ahead(const struct lookup *l)
+{
+	return l->kept == 0;
+}
+
+static void
+lookup_hash(struct lookup_page *p)
+{
+	if (!p->hashed)
+		p->hint = digest_hint(p->bytes, PAGE_BYTES);
+	p->hashed = true;
+}
+
+void
+lookup_ahead(const struct lookup *l, struct lookup_page *p)
+{
+	lookup_hash(p);
+	for (size_t i = 1; i < l->nbases; i++)
+		if (l->bases[i].kind == BASE_IMAGE && l->bases[i].index)
+			index_prefetch(l->bases[i].index, p->hint);
+	table_prefetch(&l->sent, p->hint);
+}
+
+bool
+lookup_equal(struct lookup *l, struct lookup_page *p, struct plan_ref *ref)
 {
 	struct plan_ref places[LOOKUP_PLACES];
-	size_t nplaces = l->nplaces ? lookup_places(l, n, places) : 0;
+	size_t nplaces = l->nplaces ? lookup_places(l, p->number, places) : 0;
 
 	for (size_t i = 0; i < nplaces; i++) {
 		*ref = places[i];
-		if (lookup_is(l, *ref, page))
+		if (lookup_is(l, *ref, p->bytes))
 			return true;
 	}
-	if (lookup_expected(l, page, ref)) {
+	if (lookup_expected(l, p->bytes, ref)) {
 		l->expect.page++;
 		return true;
 	}
-	*hint = digest_hint(page, PAGE_BYTES);
-	if (lookup_images(l, page, *hint, ref)) {
+	lookup_hash(p);
+	if (lookup_images(l, p->bytes, p->hint, ref)) {
 		l->expect = (struct plan_ref){ ref->base, ref->page + 1 };
 		return true;
 	}
-	if (lookup_table(l, &l->held, (uint8_t)l->kept, *hint, ref) &&
-	    lookup_is(l, *ref, page))
+	if (lookup_table(l, &l->held, (uint8_t)l->kept, p->hint, ref) &&
+	    lookup_is(l, *ref, p->bytes))
 		return true;
-	return lookup_table(l, &l->sent, PLAN_BASE_HISTORY, *hint, ref) &&
-	       lookup_is(l, *ref, page);
+	return lookup_table(l, &l->sent, PLAN_BASE_HISTORY, p->hint, ref) &&
+	       lookup_is(l, *ref, p->bytes);
 }
 
 bool

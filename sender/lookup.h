@@ -46,11 +46,23 @@ size_t lookup_places(const struct lookup *l, uint64_t n,
 		     struct plan_ref refs[LOOKUP_PLACES])
 	__attribute__((nonnull));
 
-/* A page equal to 'page', number n.  When there is none, *hint is the page's
- * digest_hint().
+/* A page that is looked for: not one word repeated. */
+struct lookup_page {
+	const uint8_t *bytes;
+	uint64_t number;
+	uint64_t hint; /* its digest_hint(), once hashed */
+	bool hashed;
+};
+
+/* Whether hashing pages ahead pays: not where most are expected in place. */
+bool lookup_looks_ahead(const struct lookup *l) __attribute__((nonnull));
+/* Hashes the page and starts loading what lookup_equal() will look at: call it
+ * some pages ahead.
  */
-bool lookup_equal(struct lookup *l, const uint8_t *page, uint64_t n,
-		  uint64_t *hint, struct plan_ref *ref)
+void lookup_ahead(const struct lookup *l, struct lookup_page *p)
+	__attribute__((nonnull));
+/* A page equal to p, which is hashed when there is none. */
+bool lookup_equal(struct lookup *l, struct lookup_page *p, struct plan_ref *ref)
 	__attribute__((nonnull));
 
 /* A page that differs only in where its pointers point; 'normal' is the

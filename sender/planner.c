@@ -16,6 +16,8 @@
 
 /* Words in a frame that is sent again. */
 #define PLANNER_PLAIN_BYTES (1u << 20)
+/* Pages whose places in the tables are loaded while others are compared. */
+#define PLANNER_AHEAD 16
 
 struct planner {
 	struct planner_config config;
@@ -68,6 +70,10 @@ struct planning {
 	struct plan_writer *w;
 	struct planned *out;
 	uint32_t i; /* the page it is at */
+	/* What the next pages are, those up to 'ahead'. */
+	struct lookup_page pages[PLANNER_AHEAD];
+	bool filled[PLANNER_AHEAD];
+	uint32_t ahead;
 };
 
 static void
@@ -134,27 +140,49 @@ planner_page_plain(const struct planning *g, struct err *e)
 	return plan_put_fill(g->w, *fill, e);
 }
 
+/* Looks at the next pages, so that tables are in the cache when it is their
+ * turn.
+ */
+static void
+planner_look_ahead(struct planning *g)
+{
+	const struct lookup *l = &g->planner->lookup;
+	bool hash = lookup_looks_ahead(l);
+
+	for (; g->ahead < MIN(g->i + PLANNER_AHEAD, g->batch->npages);
+	     g->ahead++) {
+		const struct batch_page *page = &g->batch->pages[g->ahead];
+		uint32_t k = g->ahead % PLANNER_AHEAD;
+
+		g->filled[k] = fill_find(page->bytes, &g->out->fills[g->ahead]);
+		g->pages[k] = (struct lookup_page){ .bytes = page->bytes,
+						    .number = page->number };
+		if (hash && !g->filled[k])
+			lookup_ahead(l, &g->pages[k]);
+	}
+}
+
 static int
-planner_page(const struct planning *g, struct err *e)
+planner_page(struct planning *g, struct err *e)
 {
 	struct planner *p = g->planner;
-	uint64_t n = g->batch->pages[g->i].number, hint;
-	const uint8_t *page = g->batch->pages[g->i].bytes;
-	uint64_t *fill = &g->out->fills[g->i];
+	struct lookup_page *page = &g->pages[g->i % PLANNER_AHEAD];
+	uint64_t fill = g->out->fills[g->i];
 	struct plan_ref ref;
 
 	g->out->known[g->i] = false;
-	if (fill_find(page, fill)) {
-		g->out->codes[g->i] = *fill ? PLAN_FILL : PLAN_ZERO;
-		return *fill ? plan_put_fill(g->w, *fill, e)
-			     : plan_put_plain(g->w, PLAN_ZERO, e);
+	if (g->filled[g->i % PLANNER_AHEAD]) {
+		g->out->codes[g->i] = fill ? PLAN_FILL : PLAN_ZERO;
+		return fill ? plan_put_fill(g->w, fill, e)
+			    : plan_put_plain(g->w, PLAN_ZERO, e);
 	}
-	if (lookup_equal(&p->lookup, page, n, &hint, &ref))
+	if (lookup_equal(&p->lookup, page, &ref))
 		planner_know(g, ref);
-	else if (!p->config.ask || !p->config.ask(p->config.ask_arg, n, &ref))
-		return planner_new_page(g, hint, e);
+	else if (!p->config.ask ||
+		 !p->config.ask(p->config.ask_arg, page->number, &ref))
+		return planner_new_page(g, page->hint, e);
 	g->out->codes[g->i] = PLAN_REF;
-	return plan_put_ref(g->w, n, ref, e);
+	return plan_put_ref(g->w, page->number, ref, e);
 }
 
 /* Plans pages and bytes in order until the frame holds so many words, and
@@ -180,6 +208,8 @@ planner_batch(struct planning *g, struct batch *b, struct err *e)
 			run++;
 			continue;
 		}
+		if (g->planner && g->i == g->ahead)
+			planner_look_ahead(g);
 		ret = g->planner ? planner_page(g, e)
 				 : planner_page_plain(g, e);
 		g->i++;
@@ -195,7 +225,9 @@ planner_frame(struct planner *p, const struct planner_limits *limits,
 	      struct batch *b, struct plan_writer *w, struct planned *out,
 	      struct err *e)
 {
-	struct planning g = { p, limits, b, w, out, 0 };
+	struct planning g = {
+		.planner = p, .limits = limits, .batch = b, .w = w, .out = out
+	};
 
 	return planner_batch(&g, b, e);
 }
@@ -206,7 +238,9 @@ planner_frame_plain(struct batch *b, struct plan_writer *w, struct planned *out,
 {
 	const struct planner_limits limits = { false, PLANNER_PLAIN_BYTES };
 
-	struct planning g = { NULL, &limits, b, w, out, 0 };
+	struct planning g = {
+		.limits = &limits, .batch = b, .w = w, .out = out
+	};
 
 	return planner_batch(&g, b, e);
 }
