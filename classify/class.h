@@ -30,7 +30,8 @@ enum page_flag {
 };
 
 /* One page.  Of a file, .file is a place in guest.files and .index says which
- * 4096 bytes of it these are; .file is 0 where that is not known.
+ * 4096 bytes of it these are: of an image, as it is mapped, and not as it
+ * stands in the file.  .file is 0 where that is not known.
  */
 struct page_info {
 	uint32_t file, index;

@@ -27,6 +27,8 @@ struct guest_kind {
 	void (*close)(struct guest *g);
 };
 
+extern const struct guest_kind guest_windows;
+
 /* Says of one more thing whether it holds. */
 void guest_check(struct guest *g, bool passed, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), nonnull));

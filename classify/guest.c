@@ -20,6 +20,7 @@
 
 /* In this order; NULL ends it. */
 static const struct guest_kind *const kinds[] = {
+	&guest_windows,
 	NULL,
 };
 

@@ -33,6 +33,7 @@ struct guest_check {
 struct guest_file {
 	uint64_t id; /* Linux: its inode's number */
 	uint64_t size;
+	uint64_t base;   /* Windows: where an image is mapped, else 0 */
 	uint32_t volume; /* a place in guest.volumes, 0: not known */
 	char *name;      /* Windows: its path; NULL: not known */
 };

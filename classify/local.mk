@@ -7,4 +7,9 @@ noinst_LIBRARIES += %D%/libclassify.a
 	%D%/fill.c %D%/fill.h \
 	%D%/guest.c %D%/guest.h %D%/guest-impl.h \
 	%D%/mmu.c %D%/mmu.h \
+	%D%/windows.c %D%/windows-impl.h \
+	%D%/windows-find.c \
+	%D%/windows-module.c \
+	%D%/windows-pfn.c \
+	%D%/windows-section.c \
 	$(NULL)

@@ -33,13 +33,13 @@ mmu_walk(const struct mmu *m, uint64_t va, struct mmu_walk *w)
 		uint64_t at = w->table + (va >> shift & 511) * 8;
 
 		w->entry = 0;
+		w->size = UINT64_C(1) << shift;
 		if (!physical_read(m->memory, at, &w->entry, 8))
 			return false;
 		w->entry = le64toh(w->entry);
 		if (!(w->entry & MMU_PRESENT))
 			return false;
 		if (level == 1 || (level <= 3 && (w->entry & MMU_LARGE))) {
-			w->size = UINT64_C(1) << shift;
 			w->physical = (w->entry & mask & ~(w->size - 1)) +
 				      (va & (w->size - 1));
 			return true;

@@ -27,7 +27,8 @@ struct mmu_walk {
 };
 
 /* False where the guest maps nothing; w->entry is then what said so, and 0
- * where a table itself is not in the memory.
+ * where a table itself is not in the memory; w->size is of the hole around va,
+ * and 0 where va is no address at all.
  */
 bool mmu_walk(const struct mmu *m, uint64_t va, struct mmu_walk *w)
 	__attribute__((nonnull, warn_unused_result));

@@ -116,6 +116,24 @@ check_PROGRAMS += %D%/test-windump
 %C%_test_windump_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-windump
 
+# SYNTHETIC Windows guests.
+MADE_WINDOWS = %D%/made-windows.c %D%/made-windows.h \
+	%D%/made-windows-impl.h %D%/made-windows-file.c \
+	%D%/made-windows-pfn.c %D%/made-windows-write.c \
+	%D%/made-pe.c %D%/made-pe.h %D%/make-elf.h %D%/make-windump.h
+
+check_PROGRAMS += %D%/test-windows
+%C%_test_windows_SOURCES = %D%/test-windows.c $(MADE_WINDOWS) \
+	%D%/memory-file.h %D%/test.h
+%C%_test_windows_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-windows
+
+check_PROGRAMS += %D%/test-windows-hostile
+%C%_test_windows_hostile_SOURCES = %D%/test-windows-hostile.c \
+	$(MADE_WINDOWS) %D%/test.h
+%C%_test_windows_hostile_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-windows-hostile
+
 check_PROGRAMS += %D%/show-memory
 %C%_show_memory_SOURCES = %D%/show-memory.c
 %C%_show_memory_LDADD = $(MIG_LDADD)

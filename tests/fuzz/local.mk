@@ -16,6 +16,8 @@ check_PROGRAMS += %D%/fuzz-roundtrip
 check_PROGRAMS += %D%/fuzz-send
 check_PROGRAMS += %D%/fuzz-stream
 check_PROGRAMS += %D%/fuzz-vmlinux
+check_PROGRAMS += %D%/fuzz-windows
+%C%_fuzz_windows_SOURCES = %D%/fuzz-windows.c $(MADE_WINDOWS)
 check_PROGRAMS += %D%/fuzz-windump
 
 # What a program without its own _LDADD is linked with: the fuzz targets, and
