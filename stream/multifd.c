@@ -5,9 +5,10 @@
 #include "stream/parse.h"
 
 /* A channel of multifd: 64 bytes that say which, then packets.  A packet is a
- * head, a name of a block and room for a fixed number of offsets; the pages
- * at the first of them follow.  Those at the next offsets are zero (QEMU 9 and
- * later) and need no bytes.
+ * head, a name of a block and room for 128 offsets; the pages at the first of
+ * them follow.  Those at the next offsets are zero (QEMU 9 and later) and need
+ * no bytes.  A packet that says that it has room for none (QEMU 10) has it all
+ * the same.
  */
 #define PACKET_MAGIC   0x11223344u
 #define PACKET_VERSION 1
@@ -57,8 +58,8 @@ head_problem(const struct head *h)
 		return "state of devices in multifd";
 	if (h->flags & FLAGS_CODED)
 		return "pages compressed by QEMU (multifd-compression)";
-	if (h->flags & ~FLAG_SYNC || h->room > STREAM_PACKET_MAX ||
-	    h->npages > h->room)
+	if (h->flags & ~FLAG_SYNC || h->npages > h->room ||
+	    (h->room != 0 && h->room != STREAM_PACKET_PAGES))
 		return "an unknown packet of multifd";
 	return NULL;
 }
@@ -91,7 +92,7 @@ stream_step_packet(struct stream_parser *p, struct stream_look *l,
 	name = look_take(l, BLOCK_NAME);
 	if (!name)
 		return false;
-	offsets = look_take(l, h.room * sizeof(*p->pages));
+	offsets = look_take(l, sizeof(p->pages));
 	if (!offsets)
 		return false;
 	for (uint32_t i = 0; i < h.npages; i++) {

@@ -52,9 +52,9 @@ enum stream_role {
 
 #define STREAM_HEAD_MAX (8 + 1 + 255 + 1)
 /* More than this many bytes stream_next() never waits for. */
-#define STREAM_WANT_MAX 4432
-/* Pages in one packet of multifd; QEMU's have 128. */
-#define STREAM_PACKET_MAX 512
+#define STREAM_WANT_MAX (8 + 1 + 255 + PAGE_BYTES)
+/* Offsets in one packet of multifd. */
+#define STREAM_PACKET_PAGES 128
 
 struct stream_parser {
 	struct stream_blocks *blocks;
@@ -79,7 +79,7 @@ struct stream_parser {
 	uint32_t section_id, ram_id, bitmap_id, block;
 	uint64_t skip, page_sizes, blocks_left;
 	uint32_t npages, next_page;
-	uint64_t pages[STREAM_PACKET_MAX];
+	uint64_t pages[STREAM_PACKET_PAGES];
 };
 
 /* A parser for a new connection of the migration whose table is 'blocks',

@@ -156,6 +156,8 @@ TESTS += %D%/test-stream-opaque
 check_PROGRAMS += %D%/show-stream
 %C%_show_stream_SOURCES = %D%/show-stream.c %D%/walk-stream.h
 %C%_show_stream_LDADD = $(MIG_LDADD)
+TESTS += %D%/qemu-stream.sh
+EXTRA_DIST += %D%/qemu-stream.sh %D%/capture-stream.py %D%/boot-dirty.S
 
 check_PROGRAMS += %D%/test-image
 %C%_test_image_SOURCES = %D%/test-image.c %D%/test.h

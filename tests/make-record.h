@@ -179,7 +179,9 @@ make_multifd_init(struct buf *s)
 	make_bytes(s, rest, sizeof(rest));
 }
 
-/* A packet of npages pages from page 'first' on, then nzeros zero pages. */
+/* A packet of npages pages from page 'first' on, then nzeros zero pages; it
+ * says that it has room for 'room' offsets.
+ */
 static inline void
 make_packet(struct buf *s, uint32_t flags, const char *block, uint32_t room,
 	    uint32_t first, uint32_t npages, uint32_t nzeros)
@@ -199,7 +201,7 @@ make_packet(struct buf *s, uint32_t flags, const char *block, uint32_t room,
 	make_be32(s, nzeros);
 	make_bytes(s, unused, sizeof(unused));
 	make_bytes(s, name, sizeof(name));
-	for (uint32_t i = 0; i < room; i++)
+	for (uint32_t i = 0; i < 128; i++)
 		make_be64(s, i < npages + nzeros ? (uint64_t)(first + i) << 12
 						 : 0);
 	for (uint32_t i = 0; i < npages; i++) {

@@ -204,8 +204,9 @@ multifd_packets_are_cut_into_pages(void **state)
 	make_multifd_init(&s);
 	make_packet(&s, 0, "pc.ram", 128, 1, 3, 0);
 	make_packet(&s, 0, "pc.ram", 128, 4, 1, 2);
+	make_packet(&s, 1, "", 0, 0, 0, 0);
 	make_packet(&s, 1, "", 128, 0, 0, 0);
-	make_packet(&s, 0, "vga.vram", STREAM_PACKET_MAX, 0, 2, 0);
+	make_packet(&s, 0, "vga.vram", 128, 0, 2, 0);
 	assert_clear();
 	assert_items(0, 0, 6);
 	assert_int_equal(p.role, STREAM_MULTIFD);
@@ -217,10 +218,10 @@ multifd_packets_are_cut_into_pages(void **state)
 	make_packet(&s, 0x40, "", 128, 0, 0, 0);
 	assert_opaque("devices");
 	s.len = len;
-	make_packet(&s, 0, "", STREAM_PACKET_MAX + 1, 0, 0, 0);
+	make_packet(&s, 0, "", 64, 0, 0, 0);
 	assert_opaque("unknown packet");
 	s.len = len;
-	make_packet(&s, 0, "", 1, 0, 2, 0);
+	make_packet(&s, 0, "", 0, 0, 2, 0);
 	assert_opaque("unknown packet");
 }
 
@@ -237,8 +238,8 @@ multifd_pages_know_their_block_once_it_is_listed(void **state)
 	assert_clear();
 	buf_reset(&s);
 	make_multifd_init(&s);
-	make_packet(&s, 0, "vga.vram", 2, 0, 2, 0);
-	make_packet(&s, 0, "other", 1, 0, 1, 0);
+	make_packet(&s, 0, "vga.vram", 128, 0, 2, 0);
+	make_packet(&s, 0, "other", 128, 0, 1, 0);
 	stream_parser_init(&channel, &blocks);
 	for (at = 0; at < s.len; at += it.len) {
 		assert_int_equal(stream_next(&channel, s.data + at, s.len - at,

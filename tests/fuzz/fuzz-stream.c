@@ -67,8 +67,8 @@ static void
 put_multifd(struct buf *out)
 {
 	make_multifd_init(out);
-	make_packet(out, 0, "pc.ram", 4, 1, 1, 2);
-	make_packet(out, 1, "", 4, 0, 0, 0);
+	make_packet(out, 0, "pc.ram", 128, 1, 1, 2);
+	make_packet(out, 1, "", 0, 0, 0, 0);
 }
 
 /* Records that need no page. */
