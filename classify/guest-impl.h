@@ -27,13 +27,16 @@ struct guest_kind {
 	void (*close)(struct guest *g);
 };
 
+extern const struct guest_kind guest_linux;
 extern const struct guest_kind guest_windows;
 
 /* Says of one more thing whether it holds. */
 void guest_check(struct guest *g, bool passed, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), nonnull));
 
-/* One more file, volume: its place, 0 with *e filled when there is no room. */
+/* One more file, volume: its place; 0 with *e filled, ERR_LIMIT when there are
+ * too many.
+ */
 uint32_t guest_add_file(struct guest *g, const struct guest_file *f,
 			struct err *e)
 	__attribute__((nonnull, warn_unused_result));

@@ -13,13 +13,14 @@
 #include "common/page.h"
 
 #define GUEST_FILES_MAX   (1u << 24)
-#define GUEST_VOLUMES_MAX 4096
+#define GUEST_VOLUMES_MAX 256
 
 /* Free pages that are looked at for a value that they all hold. */
 #define GUEST_POISON_SAMPLES 2048
 
 /* In this order; NULL ends it. */
 static const struct guest_kind *const kinds[] = {
+	&guest_linux,
 	&guest_windows,
 	NULL,
 };

@@ -39,9 +39,10 @@ struct guest_file {
 };
 
 struct guest_volume {
-	char fs[16];      /* "ext4" */
-	char device[32];  /* "vda1" */
+	char fs[16];      /* "ext4"; "bdev": a block device itself */
+	char device[32];  /* "vda1"; NULs behind it, in both */
 	uint8_t uuid[16]; /* zeros: none */
+	uint32_t number;  /* of the device, as Linux counts them */
 };
 
 struct guest {

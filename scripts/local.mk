@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	%D%/guest/root/usr/local/bin/library.py \
 	%D%/guest/root/usr/local/bin/session.py \
 	%D%/guest/root/usr/share/initramfs-tools/modules.d/virt-mig \
+	%D%/get-kernel \
 	%D%/install-packages \
 	%D%/make-guest \
 	%D%/packages \

@@ -42,6 +42,11 @@ check_PROGRAMS += %D%/test-mmu
 %C%_test_mmu_SOURCES = %D%/test-mmu.c %D%/test.h
 %C%_test_mmu_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-mmu
+check_PROGRAMS += %D%/test-linux
+%C%_test_linux_SOURCES = %D%/test-linux.c %D%/make-linux.h \
+	%D%/make-types.h %D%/test.h
+%C%_test_linux_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-linux
 check_PROGRAMS += %D%/test-pool
 %C%_test_pool_SOURCES = %D%/test-pool.c %D%/test.h
 %C%_test_pool_LDADD = $(TEST_LIBS)
@@ -158,6 +163,12 @@ check_PROGRAMS += %D%/show-stream
 %C%_show_stream_LDADD = $(MIG_LDADD)
 TESTS += %D%/qemu-stream.sh
 EXTRA_DIST += %D%/qemu-stream.sh %D%/capture-stream.py %D%/boot-dirty.S
+
+check_PROGRAMS += %D%/show-guest
+%C%_show_guest_SOURCES = %D%/show-guest.c
+%C%_show_guest_LDADD = $(MIG_LDADD)
+TESTS += %D%/linux-guest.sh
+EXTRA_DIST += %D%/linux-guest.sh %D%/linux-files.py %D%/guest-init.c
 
 check_PROGRAMS += %D%/test-image
 %C%_test_image_SOURCES = %D%/test-image.c %D%/test.h

@@ -8,6 +8,7 @@ check_PROGRAMS += %D%/fuzz-codec
 check_PROGRAMS += %D%/fuzz-decode
 check_PROGRAMS += %D%/fuzz-elf
 check_PROGRAMS += %D%/fuzz-index
+check_PROGRAMS += %D%/fuzz-linux
 check_PROGRAMS += %D%/fuzz-message
 check_PROGRAMS += %D%/fuzz-partition
 check_PROGRAMS += %D%/fuzz-receive
