@@ -7,3 +7,7 @@ noinst_PROGRAMS += %D%/bench-index
 noinst_PROGRAMS += %D%/bench-stream
 %C%_bench_stream_SOURCES = %D%/bench-stream.c
 %C%_bench_stream_LDADD = $(MIG_LDADD)
+
+noinst_PROGRAMS += %D%/train-priors
+%C%_train_priors_SOURCES = %D%/train-priors.c
+%C%_train_priors_LDADD = $(MIG_LDADD)

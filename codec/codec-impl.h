@@ -23,7 +23,7 @@ struct codec_impl {
 };
 
 extern const struct codec_impl codec_raw, codec_lz4, codec_zlib, codec_zstd,
-	codec_lzma;
+	codec_lzma, codec_page;
 
 /* The one error all decoders end with. */
 int codec_bad_block(const char *name, size_t len, struct err *e);

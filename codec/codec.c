@@ -10,7 +10,7 @@
 static const struct codec_impl *const impls[CODEC__MAX] = {
 	[CODEC_RAW] = &codec_raw,   [CODEC_LZ4] = &codec_lz4,
 	[CODEC_ZLIB] = &codec_zlib, [CODEC_ZSTD] = &codec_zstd,
-	[CODEC_LZMA] = &codec_lzma,
+	[CODEC_LZMA] = &codec_lzma, [CODEC_PAGE] = &codec_page,
 };
 
 struct codec_set {

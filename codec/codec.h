@@ -16,8 +16,12 @@ enum codec_id {
 	CODEC_ZLIB = 2, /* raw deflate: no header, no trailer */
 	CODEC_ZSTD = 3,
 	CODEC_LZMA = 4, /* raw LZMA1, lc=0 lp=3 pb=3, dictionary 8 MiB */
+	CODEC_PAGE = 5, /* our own, for heap (virt-mig-codec.7) */
 	CODEC__MAX
 };
+
+/* Levels of the page codec. */
+#define CODEC_PAGE_LEVELS 3
 
 /* The largest block either side handles. */
 #define CODEC_BLOCK_MAX (8u << 20)
@@ -27,6 +31,7 @@ enum codec_id {
  *   zlib  1..9
  *   zstd  -7..19
  *   lzma  0..9: how hard to search
+ *   page  0..2: how hard to search
  */
 struct codec_choice {
 	enum codec_id id;

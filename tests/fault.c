@@ -97,6 +97,14 @@ WRAP(void *, calloc, size_t n, size_t size)
 	return p;
 }
 
+WRAP(void *, aligned_alloc, size_t align, size_t n)
+{
+	void *p = fault_now() ? NULL : __real_aligned_alloc(align, n);
+
+	fault_count((int64_t)malloc_usable_size(p));
+	return p;
+}
+
 WRAP(void *, realloc, void *old, size_t n)
 {
 	int64_t was = (int64_t)malloc_usable_size(old);

@@ -29,6 +29,11 @@ check_PROGRAMS += %D%/test-codec
 %C%_test_codec_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-codec
 
+check_PROGRAMS += %D%/test-page
+%C%_test_page_SOURCES = %D%/test-page.c %D%/made-heap.h %D%/test.h
+%C%_test_page_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-page
+
 check_PROGRAMS += %D%/test-content
 %C%_test_content_SOURCES = %D%/test-content.c %D%/test.h
 %C%_test_content_LDADD = $(TEST_LIBS)
@@ -74,7 +79,7 @@ TESTS += %D%/test-rebuild
 
 FAULT_WRAP = \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free \
-	-Wl,--wrap=eventfd,--wrap=pthread_create \
+	-Wl,--wrap=aligned_alloc,--wrap=eventfd,--wrap=pthread_create \
 	-Wl,--wrap=EVP_MD_CTX_new,--wrap=EVP_MD_CTX_free \
 	-Wl,--wrap=EVP_DigestInit_ex,--wrap=EVP_DigestUpdate \
 	-Wl,--wrap=EVP_DigestFinal_ex \

@@ -15,7 +15,8 @@ static const struct codec_choice choices[] = {
 	{ CODEC_RAW, 0 },   { CODEC_LZ4, 0 },   { CODEC_ZLIB, 1 },
 	{ CODEC_ZLIB, 6 },  { CODEC_ZSTD, -1 }, { CODEC_ZSTD, 3 },
 	{ CODEC_ZSTD, 19 }, { CODEC_LZMA, 0 },  { CODEC_LZMA, 2 },
-	{ CODEC_LZMA, 5 },
+	{ CODEC_LZMA, 5 },  { CODEC_PAGE, 0 },  { CODEC_PAGE, 1 },
+	{ CODEC_PAGE, 2 },
 };
 
 static struct codec_set *set;

@@ -45,8 +45,8 @@ come_back(struct codec_choice choice, struct span in)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const int lowest[CODEC__MAX] = { 0, 0, 1, -7, 0 };
-	static const int highest[CODEC__MAX] = { 0, 0, 9, 8, 9 };
+	static const int lowest[CODEC__MAX] = { 0, 0, 1, -7, 0, 0 };
+	static const int highest[CODEC__MAX] = { 0, 0, 9, 8, 9, 2 };
 	struct span in = span_of(data, size);
 	struct codec_choice choice;
 	uint16_t out_len;
@@ -71,7 +71,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 const char *
 fuzz_seed(unsigned i, struct buf *out)
 {
-	static const int levels[CODEC__MAX] = { 0, 0, 6, 3, 2 };
+	static const int levels[CODEC__MAX] = { 0, 0, 6, 3, 2, 1 };
 	uint8_t plain[1024], coded[1024];
 	enum codec_id used;
 	struct err e;

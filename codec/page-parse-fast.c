@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "codec/page-parse.h"
+#include "common/mem.h"
+
+/* Takes the first match it finds: at the last distances, then where the same
+ * eight or four bytes were last seen.
+ */
+#define TAIL 16 /* bytes at the end that are not searched */
+#define NEAR 512
+
+struct seen {
+	uint32_t *at8, *at4;
+};
+
+static inline struct seen
+seen_of(const struct page_parser *p, uint64_t v)
+{
+	return (struct seen){
+		&p->seen8[v * 0x9e3779b185ebca87ull >> (64 - p->bits8)],
+		&p->seen4[(uint32_t)v * 2654435761u >> (32 - p->bits4)],
+	};
+}
+
+static inline struct page_match
+found(const struct page_parser *p, uint32_t at, uint32_t from, uint32_t same)
+{
+	return (struct page_match){
+		.len = same + page_equal(p->in + at + same, p->in + from + same,
+					 p->in + p->len),
+		.dist = at - from,
+		.rep = -1,
+	};
+}
+
+/* Three bytes and more at one of the last distances. */
+static inline bool
+look_back(const struct page_parser *p, uint32_t word, struct page_match *m)
+{
+	for (int i = 0; i < (int)REPS; i++) {
+		uint32_t d = p->rep[i], differ;
+
+		if (d > p->at)
+			continue;
+		differ = word ^ page_get4(p->in + p->at - d);
+		if (differ << 8)
+			continue;
+		m->len = differ ? 3 : found(p, p->at, p->at - d, 4).len;
+		m->dist = d;
+		m->rep = i;
+		return true;
+	}
+	return false;
+}
+
+/* A short match of four bytes and more was found: is there a better one if it
+ * begins one byte on?
+ */
+static inline void
+look_ahead(struct page_parser *p, uint32_t len, struct page_match *m)
+{
+	uint32_t at = p->at + 1, d = p->rep[0];
+	uint64_t v = page_get8(p->in + at);
+	uint32_t *at8 = seen_of(p, v).at8, from = *at8;
+
+	*at8 = at + 1;
+	if (from && from - 1 < at && page_get8(p->in + from - 1) == v) {
+		*m = found(p, at, from - 1, 8);
+		p->at = at;
+	} else if (d <= at && page_get4(p->in + at - d) == (uint32_t)v) {
+		struct page_match r = found(p, at, at - d, 4);
+
+		if (r.len + 2 < len)
+			return;
+		r.rep = 0;
+		*m = r;
+		p->at = at;
+	}
+}
+
+static inline uint32_t
+back(const struct page_parser *p, uint32_t dist)
+{
+	uint32_t most = MIN(p->at - p->anchor, p->at - dist), n = 0;
+	const uint8_t *at = p->in + p->at;
+
+	while (n < most && at[-1 - (int32_t)n] == (at - dist)[-1 - (int32_t)n])
+		n++;
+	return n;
+}
+
+static inline bool
+look(struct page_parser *p, struct page_match *m)
+{
+	uint64_t v = page_get8(p->in + p->at);
+	struct seen s = seen_of(p, v);
+	uint32_t from8 = *s.at8, from4 = *s.at4, len;
+
+	*s.at8 = *s.at4 = p->at + 1;
+	if (look_back(p, (uint32_t)v, m))
+		return true;
+	if (from8 && page_get8(p->in + from8 - 1) == v) {
+		*m = found(p, p->at, from8 - 1, 8);
+		return true;
+	}
+	if (!from4 || page_get4(p->in + from4 - 1) != (uint32_t)v)
+		return false;
+	*m = found(p, p->at, from4 - 1, 4);
+	len = m->len + back(p, m->dist);
+	if (len < 6 && m->dist >= NEAR && (len < 5 || m->dist >= 8 * NEAR))
+		return false;
+	if (len < 12)
+		look_ahead(p, len, m);
+	return true;
+}
+
+void
+page_parse_fast(struct page_parser *p, struct page_chunk *c)
+{
+	uint32_t limit = p->len > TAIL ? p->len - TAIL : 0;
+
+	while (page_parser_goes_on(p, c, limit)) {
+		struct page_match m;
+		uint32_t n, step, end;
+
+		if (!look(p, &m)) {
+			p->at += 1 + ((p->at - p->anchor) >> 5);
+			continue;
+		}
+		n = back(p, m.dist);
+		p->at -= n;
+		m.len += n;
+		step = m.len > 64 ? 32 : 8;
+		end = MIN(p->at + m.len, limit);
+		for (uint32_t i = (p->at + step) & ~(step - 1); i < end;
+		     i += step) {
+			struct seen s = seen_of(p, page_get8(p->in + i));
+
+			*s.at8 = *s.at4 = i + 1;
+		}
+		page_parser_put(p, c, m);
+	}
+	page_parser_rest(p, c, limit);
+}
