@@ -32,19 +32,28 @@ map_size(int fd, const char *path, uint64_t *size, struct err *e)
 int
 map_open(struct map *m, const char *path, struct err *e)
 {
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	*m = (struct map){ .fd = -1 };
+	if (fd < 0)
+		return err_sys(e, "%s", path);
+	return map_take(m, fd, path, e);
+}
+
+int
+map_take(struct map *m, int fd, const char *path, struct err *e)
+{
 	uint64_t size;
 	void *data;
 
-	*m = (struct map){ .fd = open(path, O_RDONLY | O_CLOEXEC) };
-	if (m->fd < 0)
-		return err_sys(e, "%s", path);
-	if (map_size(m->fd, path, &size, e) < 0) {
+	*m = (struct map){ .fd = fd };
+	if (map_size(fd, path, &size, e) < 0) {
 		map_close(m);
 		return -1;
 	}
 	if (size == 0)
 		return 0;
-	data = mmap(NULL, size, PROT_READ, MAP_SHARED, m->fd, 0);
+	data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 	if (data == MAP_FAILED) {
 		(void)err_sys(e, "%s: mapping %llu bytes", path,
 			      (unsigned long long)size);

@@ -20,6 +20,10 @@ struct map {
 /* Opens and maps path.  A block device is mapped over its whole size. */
 int map_open(struct map *m, const char *path, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+/* Maps what fd is open on, and takes fd, also on failure; path is for errors.
+ */
+int map_take(struct map *m, int fd, const char *path, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
 void map_close(struct map *m) __attribute__((nonnull));
 
 #endif

@@ -2,10 +2,13 @@
 # memory: a guest's memory as one address space.
 noinst_LIBRARIES += %D%/libmemory.a
 %C%_libmemory_a_SOURCES = \
+	%D%/decoded.c %D%/decoded.h \
 	%D%/elf.c \
 	%D%/layout.c \
+	%D%/libvirt-save.c \
 	%D%/memory.c %D%/memory.h %D%/memory-impl.h \
 	%D%/physical.c %D%/physical.h \
+	%D%/qemu-stream.c %D%/qemu-stream.h \
 	%D%/raw.c \
 	%D%/region.c \
 	%D%/windump.c \

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/err.h"
 
@@ -16,6 +17,10 @@ struct memory_format {
 	const char *name;
 	/* The mapped file begins like this format; raw has no such mark. */
 	bool (*is)(const struct map *map);
+	/* The pages do not stand in the file as they are: lay_out() puts a
+	 * memory of its own together (decoded.h).
+	 */
+	bool decodes;
 	/* Finds where the file keeps the guest's pages and ends in
 	 * memory_lay_out().  Only m->map and m->format are set before; a file
 	 * that leaves pages out says so in m->format.
@@ -23,7 +28,13 @@ struct memory_format {
 	int (*lay_out)(struct memory *m, struct err *e);
 };
 
-extern const struct memory_format memory_elf, memory_raw, memory_windump;
+extern const struct memory_format memory_elf, memory_libvirt_save,
+	memory_qemu_stream, memory_raw, memory_windump;
+
+/* Where the low memory of QEMU's PC with 'len' bytes of memory ends; the rest
+ * begins at 4 GiB.  Without q35 it is a "pc".
+ */
+uint64_t memory_low_end(bool q35, uint64_t len);
 
 /* A raw file with regions that the user named. */
 int memory_raw_regions(struct memory *m, const struct memory_region *regions,

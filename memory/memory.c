@@ -14,6 +14,8 @@
 static const struct memory_format *const formats[] = {
 	&memory_elf,
 	&memory_windump,
+	&memory_qemu_stream,
+	&memory_libvirt_save,
 };
 
 /* Files that hold a guest's memory in a form that is not read here.  Taken
@@ -23,8 +25,6 @@ static const struct {
 	const char *what, *magic;
 	size_t len;
 } foreign[] = {
-	{ "a QEMU migration stream", "QEVM", 4 },
-	{ "a libvirt save file", "LibvirtQemudSave", 16 },
 	{ "an incomplete libvirt save file", "LibvirtQemudPart", 16 },
 	{ "a 32-bit Windows crash dump", "PAGEDUMP", 8 },
 	{ "a kdump file", "KDUMP   ", 8 },
@@ -61,34 +61,51 @@ find_format(const struct map *map)
 }
 
 static int
-lay_out(struct memory *m, const struct memory_region *regions, size_t nregions,
-	struct err *e)
+lay_out(struct memory *m, bool as_it_is, struct err *e)
 {
 	const struct memory_format *format;
 
-	if (nregions > 0) {
-		m->format = memory_raw.name;
-		return memory_raw_regions(m, regions, nregions, e);
-	}
 	if (check_foreign(&m->map, e) < 0)
 		return -1;
 	format = find_format(&m->map);
+	if (as_it_is && format->decodes)
+		format = &memory_raw;
 	m->format = format->name;
 	return format->lay_out(m, e);
+}
+
+static int
+open_as(struct memory *m, const char *path, const struct memory_region *regions,
+	size_t nregions, bool as_it_is, struct err *e)
+{
+	int ret;
+
+	*m = (struct memory){ .nsegments = 0 };
+	if (map_open(&m->map, path, e) < 0)
+		return -1;
+	m->format = memory_raw.name;
+	ret = nregions > 0 ? memory_raw_regions(m, regions, nregions, e)
+			   : lay_out(m, as_it_is, e);
+	if (ret < 0) {
+		memory_close(m);
+		return err_prefix(e, "%s", path);
+	}
+	return 0;
 }
 
 int
 memory_open(struct memory *m, const char *path,
 	    const struct memory_region *regions, size_t nregions, struct err *e)
 {
-	*m = (struct memory){ .nsegments = 0 };
-	if (map_open(&m->map, path, e) < 0)
-		return -1;
-	if (lay_out(m, regions, nregions, e) < 0) {
-		memory_close(m);
-		return err_prefix(e, "%s", path);
-	}
-	return 0;
+	return open_as(m, path, regions, nregions, false, e);
+}
+
+int
+memory_open_file(struct memory *m, const char *path,
+		 const struct memory_region *regions, size_t nregions,
+		 struct err *e)
+{
+	return open_as(m, path, regions, nregions, true, e);
 }
 
 void

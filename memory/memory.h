@@ -12,7 +12,9 @@
 /* A memory image: a file that holds a guest's memory among other bytes.
  *
  * The file is cut, without a gap and in file order, into segments: runs of
- * guest pages, and opaque bytes (headers, notes, device state).  Pages are
+ * guest pages, and opaque bytes (headers, notes, device state).  Where pages
+ * are compressed, repeated or left out in the file, what is mapped and cut is
+ * another one, made from it (decoded.h), and 'file' below is that one.  Pages are
  * numbered from 0 in file order; the number of a page, not its guest-physical
  * address, is what the engine works with.  Read-only once open: any thread.
  */
@@ -57,6 +59,13 @@ struct memory_region {
 int memory_open(struct memory *m, const char *path,
 		const struct memory_region *regions, size_t nregions,
 		struct err *e)
+	__attribute__((nonnull(1, 2, 5), warn_unused_result));
+/* As memory_open(), but so that the segments are the bytes of the file itself:
+ * where the pages would have to be decoded first it is taken as raw.
+ */
+int memory_open_file(struct memory *m, const char *path,
+		     const struct memory_region *regions, size_t nregions,
+		     struct err *e)
 	__attribute__((nonnull(1, 2, 5), warn_unused_result));
 void memory_close(struct memory *m) __attribute__((nonnull));
 

@@ -25,6 +25,16 @@
 #define RSDP_END   0x100000
 #define RSDP_BYTES 20
 
+uint64_t
+memory_low_end(bool q35, uint64_t len)
+{
+	if (len < Q35_FROM)
+		return len;
+	if (q35)
+		return Q35_LOW;
+	return len < PC_FROM ? len : PC_LOW;
+}
+
 /* The address of the ACPI root table, which SeaBIOS puts at the end of low
  * memory; 0 when there is none: a guest that UEFI started, or no guest.
  */
@@ -53,20 +63,10 @@ find_rsdt(const struct map *map)
  * 4 GiB.  Where that begins depends on the machine: a BIOS that put tables
  * above 2 GiB ran on a "pc"; all else of that size is taken for a "q35".
  */
-static uint64_t
-low_end(const struct map *map)
-{
-	if (map->len < Q35_FROM)
-		return map->len;
-	if (find_rsdt(map) < Q35_LOW)
-		return Q35_LOW;
-	return map->len < PC_FROM ? map->len : PC_LOW;
-}
-
 static int
 raw_lay_out(struct memory *m, struct err *e)
 {
-	uint64_t low = low_end(&m->map);
+	uint64_t low = memory_low_end(find_rsdt(&m->map) < Q35_LOW, m->map.len);
 	struct memory_region regions[] = {
 		{ .gpa = 0, .offset = 0, .len = low },
 		{ .gpa = 4 * GIB, .offset = low, .len = m->map.len - low },

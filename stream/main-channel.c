@@ -46,7 +46,6 @@ enum command {
 #define STREAM_VERSION 3
 #define RAM_VERSION    4
 #define BITMAP_VERSION 1
-#define MACHINE_MAX    1024
 #define CAPABILITY_MAX 8
 #define PAGE_BITS      12
 #define ADVISE_BYTES   16
@@ -64,6 +63,14 @@ static bool
 is_named(const char *text, const uint8_t *name, uint8_t len)
 {
 	return strlen(text) == len && memcmp(text, name, len) == 0;
+}
+
+static void
+keep_name(char *kept, const uint8_t *name, uint8_t len)
+{
+	for (uint8_t i = 0; i < len; i++)
+		kept[i] = isprint(name[i]) ? (char)name[i] : '?';
+	kept[len] = '\0';
 }
 
 bool
@@ -88,13 +95,19 @@ stream_begin_main(struct stream_parser *p, struct stream_look *l,
 static bool
 begin_config(struct stream_parser *p, struct stream_look *l)
 {
+	const uint8_t *name;
 	uint32_t len;
 
 	if (!look_be32(l, &len))
 		return false;
-	if (len > MACHINE_MAX)
+	if (len >= sizeof(p->machine))
 		return stream_go_opaque(p, l, "an endless machine name");
-	return stream_skip(p, len, STATE_CONFIG);
+	name = look_take(l, len);
+	if (!name)
+		return false;
+	keep_name(p->machine, name, (uint8_t)len);
+	p->state = STATE_CONFIG;
+	return true;
 }
 
 /* The capabilities that change the stream. */
@@ -196,14 +209,6 @@ take_command(struct stream_parser *p, struct stream_look *l)
 
 /* ---- sections ---- */
 
-static void
-keep_name(struct stream_parser *p, const uint8_t *name, uint8_t len)
-{
-	for (uint8_t i = 0; i < len; i++)
-		p->section[i] = isprint(name[i]) ? (char)name[i] : '?';
-	p->section[len] = '\0';
-}
-
 static bool
 begin_section(struct stream_parser *p, struct stream_look *l,
 	      enum record record)
@@ -215,7 +220,7 @@ begin_section(struct stream_parser *p, struct stream_look *l,
 	if (!look_be32(l, &id) || !look_name(l, &name, &len) ||
 	    !look_be32(l, &instance) || !look_be32(l, &version))
 		return false;
-	keep_name(p, name, len);
+	keep_name(p->section, name, len);
 	if (record == RECORD_FULL && p->ram_ended) {
 		p->state = STATE_DEVICES;
 		return true;

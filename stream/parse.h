@@ -70,6 +70,7 @@ struct stream_parser {
 	bool ram_ended;        /* no pages any more */
 	bool coded;            /* pages came that QEMU had compressed or that
 				  it sent as differences: "xbzrle", "compress" */
+	char machine[256];     /* "pc-q35-7.2", ... */
 	char section[256];     /* name of the section that began last, with '?'
 				  for what is not printable */
 

@@ -144,6 +144,12 @@ check_PROGRAMS += %D%/test-windows-hostile
 %C%_test_windows_hostile_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-windows-hostile
 
+check_PROGRAMS += %D%/test-save
+%C%_test_save_SOURCES = %D%/test-save.c %D%/make-record.h %D%/make-stream.h \
+	%D%/memory-file.h %D%/test.h
+%C%_test_save_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-save
+
 check_PROGRAMS += %D%/show-memory
 %C%_show_memory_SOURCES = %D%/show-memory.c
 %C%_show_memory_LDADD = $(MIG_LDADD)

@@ -54,6 +54,13 @@ result $? "a core holds what the memory file holds"
 	grep -q 'pages 0x0:0x[0-9a-f]*:0x1000000$' show.out
 result $? "a core has all memory in one piece"
 
+machine q35 16M 'migrate "exec:cat >stream"'
+"$show" memory.raw stream >compare.out 2>&1
+result $? "a migration stream holds what the memory file holds"
+"$show" stream >show.out 2>&1 && [ "$(head -1 show.out)" = "qemu stream" ] &&
+	[ "$(sed -n 2p show.out)" = "pages 0x0:0x0:0x1000000" ]
+result $? "a migration stream begins with the memory of the machine"
+
 for m in "pc 3G" "pc 4G" "q35 2G" "q35 3G"; do
 	# shellcheck disable=SC2086 # two words
 	machine $m

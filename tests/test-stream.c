@@ -14,6 +14,7 @@ precopy_is_cut_into_pages_and_the_rest(void **state)
 	assert_true(p.ram_ended);
 	assert_false(p.postcopy || p.postcopy_advised || p.coded);
 	assert_string_equal(p.section, "timer");
+	assert_string_equal(p.machine, "pc-i440fx-7.2");
 	assert_int_equal(blocks.n, 2);
 	assert_string_equal(blocks.list[1].name, "vga.vram");
 	assert_int_equal(blocks.list[0].used, MAKE_PAGES * 4096);

@@ -185,8 +185,8 @@ send_all(struct send_command *c, struct err *e)
 	struct transfer *t = &c->transfer;
 	int ret;
 
-	if (memory_open(&c->memory, c->memory_path, t->regions, t->nregions,
-			e) < 0)
+	if (memory_open_file(&c->memory, c->memory_path, t->regions,
+			     t->nregions, e) < 0)
 		return -1;
 	if (c->memory.map.len == 0)
 		ret = err_set(e, ERR_USAGE, "%s: there is nothing in it",

@@ -16,6 +16,7 @@ check_PROGRAMS += %D%/fuzz-partition
 check_PROGRAMS += %D%/fuzz-receive
 check_PROGRAMS += %D%/fuzz-rebuild
 check_PROGRAMS += %D%/fuzz-roundtrip
+check_PROGRAMS += %D%/fuzz-save
 check_PROGRAMS += %D%/fuzz-send
 check_PROGRAMS += %D%/fuzz-stream
 check_PROGRAMS += %D%/fuzz-vmlinux

@@ -36,9 +36,10 @@ check_memory(const struct memory *m)
 		page += s->len / PAGE_BYTES;
 	}
 	fuzz_check(at == m->map.len && page == m->npages);
-	for (n = 0; n < m->npages; n++)
+	/* What was decoded may be terabytes of nothing. */
+	for (n = 0; n < MIN(m->npages, 4096u); n++)
 		sum += memory_page(m, n)[0] + memory_page(m, n)[PAGE_BYTES - 1];
-	fuzz_check(sum <= m->npages * 2 * UINT8_MAX);
+	fuzz_check(sum <= n * 2 * UINT8_MAX);
 }
 
 static inline int
