@@ -98,6 +98,7 @@ guest_forget(struct guest *g)
 	g->volumes = NULL;
 	g->pages = NULL;
 	g->nfiles = g->nvolumes = g->nchecks = 0;
+	g->drops = false;
 }
 
 /* Of the free pages, one in so many is looked at. */
@@ -142,6 +143,7 @@ guest_classify(struct guest *g, struct err *e)
 	if (g->kind->classify(g, e) < 0)
 		return -1;
 	g->poisons = guest_finds_poison(g);
+	g->drops = !g->poisons && guest_is_sound(g);
 	return 0;
 }
 
@@ -199,8 +201,7 @@ guest_is_sound(const struct guest *g)
 bool
 guest_drops(const struct guest *g, uint64_t n)
 {
-	return guest_class(g, n) == CLASS_FREE && !g->poisons &&
-	       guest_is_sound(g);
+	return g->drops && guest_class(g, n) == CLASS_FREE;
 }
 
 const char *

@@ -61,6 +61,7 @@ struct guest {
 	 * is still there: nothing may be dropped.
 	 */
 	bool poisons;
+	bool drops;                    /* see guest_drops() */
 	const struct physical *memory; /* borrowed */
 	const struct guest_kind *kind; /* who reads it */
 	void *tables;                  /* his */

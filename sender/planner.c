@@ -176,6 +176,11 @@ planner_page(struct planning *g, struct err *e)
 		return fill ? plan_put_fill(g->w, fill, e)
 			    : plan_put_plain(g->w, PLAN_ZERO, e);
 	}
+	if (p->config.guest && guest_drops(p->config.guest, page->number)) {
+		g->out->fills[g->i] = 0;
+		g->out->codes[g->i] = PLAN_FREE;
+		return plan_put_plain(g->w, PLAN_FREE, e);
+	}
 	if (lookup_equal(&p->lookup, page, &ref))
 		planner_know(g, ref);
 	else if (!p->config.ask ||

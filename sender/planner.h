@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "classify/guest.h"
 #include "common/digest.h"
 #include "dedup/base.h"
 #include "memory/memory.h"
@@ -31,6 +32,11 @@ struct planner_config {
 	 */
 	bool (*ask)(void *arg, uint64_t page, struct plan_ref *ref);
 	void *ask_arg;
+	/* Pages that it drops (guest_drops()) become PLAN_FREE and arrive as
+	 * zeros, but for those of one repeated word.  NULL: every page
+	 * arrives as it is.
+	 */
+	const struct guest *guest;
 };
 
 /* What the plan of a batch says, as far as its digest needs it: of each page. */

@@ -168,11 +168,11 @@ main(void)
 		usleep(100000);
 	if (mount("/dev/vda", "/disk", "ext4", MS_NOATIME, NULL) != 0)
 		die("/dev/vda");
-	munmap(make_private(8192, freed, 0), 8192 * PAGE);
 	make_private(6144, owned, 0);
 	make_private(2048, owned, 1);
 	make_others();
 	use_files();
+	munmap(make_private(8192, freed, 0), 8192 * PAGE);
 	say("/proc/version");
 	sleep(2);
 	say("/proc/meminfo");

@@ -3,19 +3,22 @@
 
 #include <string.h>
 
+#include "tests/made-memory.h"
 #include "tests/make-linux.h"
 #include "tests/test.h"
 
 #include "classify/btf.h"
 #include "classify/guest.h"
 #include "classify/vmcoreinfo.h"
+#include "sender/planner.h"
+#include "sender/source.h"
 
 /* All that is here is made up; linux-guest.sh reads real guests. */
 static uint8_t mem[LINUX_BYTES];
 static struct memory_run run = { 0, LINUX_NPAGES, 0 };
 
 static const uint8_t *
-made_page(void *arg, uint64_t gpa, uint8_t scratch[4096])
+linux_page_at(void *arg, uint64_t gpa, uint8_t scratch[4096])
 {
 	(void)arg;
 	(void)scratch;
@@ -23,7 +26,7 @@ made_page(void *arg, uint64_t gpa, uint8_t scratch[4096])
 }
 
 static const struct physical memory = {
-	.page = made_page, .runs = &run, .nruns = 1, .npages = LINUX_NPAGES
+	.page = linux_page_at, .runs = &run, .nruns = 1, .npages = LINUX_NPAGES
 };
 
 static struct guest
@@ -179,6 +182,69 @@ poison_is_seen(void **state)
 	guest_close(&g);
 }
 
+/* The plan of every page: once of what may be dropped and once of all. */
+static void
+plan_guest(const struct memory *m, const struct guest *g,
+	   struct planned *planned)
+{
+	const struct base history = { .kind = BASE_HISTORY,
+				      .npages = m->npages };
+	const struct planner_config c = {
+		.memory = m, .bases = &history, .nbases = 1, .guest = g
+	};
+	const struct planner_limits limits = { false, 1 << 20 };
+	struct batch *b = calloc(1, sizeof(*b));
+	struct source_cursor at = { 0 };
+	struct plan_writer w;
+	struct err e;
+	struct planner *p = planner_new(&c, &e);
+
+	assert_non_null(p);
+	assert_non_null(b);
+	plan_writer_init(&w, 0);
+	source_fill(m, &at, UINT32_MAX, UINT32_MAX, b);
+	assert_ok(planner_frame(p, &limits, b, &w, planned, &e), &e);
+	assert_int_equal(b->npages, LINUX_NPAGES);
+	plan_writer_fini(&w);
+	planner_free(p);
+	free(b);
+}
+
+static void
+free_pages_are_dropped_unless_uniform(void **state)
+{
+	const struct memory_region all = { 0, 0, LINUX_BYTES };
+	struct planned *planned = calloc(1, sizeof(*planned));
+	struct physical p;
+	struct memory m;
+	struct guest g;
+	struct err e;
+
+	(void)state;
+	assert_non_null(planned);
+	linux_make(mem);
+	for (unsigned i = 0; i < 4 * PAGE_BYTES; i++)
+		mem[PFN_FREE * PAGE_BYTES + i] = (uint8_t)(i * i >> 7);
+	memset(mem + (PFN_FREE + 4) * PAGE_BYTES, 0x5a, PAGE_BYTES);
+	mem[PFN_LOOSE * PAGE_BYTES] = 1;
+	made_open(&m, mem, LINUX_BYTES, &all);
+	p = physical_of(&m);
+	assert_ok(guest_open(&g, &p, &e), &e);
+	plan_guest(&m, &g, planned);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(planned->codes[PFN_FREE + i], PLAN_FREE);
+		assert_int_equal(planned->fills[PFN_FREE + i], 0);
+	}
+	assert_int_equal(planned->codes[PFN_FREE + 4], PLAN_FILL);
+	assert_int_equal(planned->codes[PFN_FREE + 5], PLAN_ZERO);
+	assert_int_equal(planned->codes[PFN_LOOSE], PLAN_DATA);
+	plan_guest(&m, NULL, planned);
+	assert_int_equal(planned->codes[PFN_FREE], PLAN_DATA);
+	guest_close(&g);
+	memory_close(&m);
+	free(planned);
+}
+
 static void
 lines_are_read(void **state)
 {
@@ -248,6 +314,7 @@ main(void)
 		cmocka_unit_test(any_doubt_stops_dropping),
 		cmocka_unit_test(two_kernels_are_none),
 		cmocka_unit_test(poison_is_seen),
+		cmocka_unit_test(free_pages_are_dropped_unless_uniform),
 		cmocka_unit_test(lines_are_read),
 		cmocka_unit_test(damaged_types_are_an_error),
 	};

@@ -2,25 +2,59 @@
 #include "config.h"
 
 #include "classify/content.h"
+#include "classify/fill.h"
 #include "tools/bench-classes.h"
 
-_Static_assert(CONTENT__MAX <= BENCH_CLASSES_MAX, "too many classes");
+/* The classes of a guest, then these two. */
+enum {
+	CLASSES_ZERO = CLASS__MAX,
+	CLASSES_DIRTY,
+	CLASSES__MAX,
+};
 
-static void
-name_classes(struct bench_tier *t)
+_Static_assert(CONTENT__MAX <= BENCH_CLASSES_MAX, "too many classes");
+_Static_assert(CLASSES__MAX <= BENCH_CLASSES_MAX, "too many classes");
+
+static const char *
+classes_name(const struct guest *g, unsigned c)
 {
-	t->nclasses = CONTENT__MAX;
-	for (unsigned i = 0; i < CONTENT__MAX; i++)
-		t->classes[i] = (struct bench_class){ .name = content_name(i) };
+	if (!g->pages)
+		return content_name(c);
+	if (c == CLASSES_ZERO)
+		return "zero";
+	return c == CLASSES_DIRTY ? "file-dirty" : class_name(c);
+}
+
+static unsigned
+classes_of(const struct memory *m, const struct guest *g, uint64_t n)
+{
+	const uint8_t *page = memory_page(m, n);
+	uint64_t value;
+
+	if (!g->pages)
+		return content_of(page);
+	if (fill_find(page, &value) && value == 0)
+		return CLASSES_ZERO;
+	if (g->pages[n].class == CLASS_FILE && (g->pages[n].flags & PAGE_DIRTY))
+		return CLASSES_DIRTY;
+	return g->pages[n].class;
 }
 
 void
-bench_classes(const struct memory *m, struct bench_tier *tiers, size_t ntiers)
+bench_classes(const struct memory *m, const struct guest *g,
+	      struct bench_tier *tiers, size_t ntiers)
 {
-	for (size_t k = 0; k < ntiers; k++)
-		name_classes(&tiers[k]);
+	const size_t nclasses = g->pages ? CLASSES__MAX : CONTENT__MAX;
+
+	for (size_t k = 0; k < ntiers; k++) {
+		tiers[k].nclasses = nclasses;
+		for (unsigned c = 0; c < nclasses; c++)
+			tiers[k].classes[c] = (struct bench_class){
+				.name = classes_name(g, c),
+			};
+	}
 	for (uint64_t n = 0; n < m->npages; n++) {
-		enum content_class c = content_of(memory_page(m, n));
+		unsigned c = classes_of(m, g, n);
 
 		for (size_t k = 0; k < ntiers; k++) {
 			tiers[k].classes[c].pages++;

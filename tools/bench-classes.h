@@ -2,13 +2,18 @@
 #ifndef MIG_BENCH_CLASSES_H
 #define MIG_BENCH_CLASSES_H
 
+#include <stddef.h>
+
+#include "classify/guest.h"
 #include "memory/memory.h"
 #include "tools/bench-result.h"
 
-/* Fills in, for tiers that were run over that memory, what its pages look like
- * and how many of each class were sent.
+/* Counts the pages of each class of a memory into every tier, beside what
+ * became of them there: the guest's own classes if its tables are known, with
+ * those that are all zero apart, else classes by content.
  */
-void bench_classes(const struct memory *m, struct bench_tier *tiers,
-		   size_t ntiers) __attribute__((nonnull));
+void bench_classes(const struct memory *m, const struct guest *g,
+		   struct bench_tier *tiers, size_t ntiers)
+	__attribute__((nonnull(1, 2)));
 
 #endif

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "classify/guest.h"
 #include "common/err.h"
 #include "dedup/base.h"
 #include "memory/memory.h"
@@ -25,6 +26,11 @@ struct bench_engine {
 	 * bytes: unpacking the kernels among the bases.
 	 */
 	uint64_t unpack_ns, unpack_bytes;
+	/* Whose free pages arrive as zeros; NULL: every page arrives as it is.
+	 * And the sender's CPU for reading that guest's tables.
+	 */
+	const struct guest *guest;
+	uint64_t guest_ns;
 	/* Called from the calling thread now and then; may be NULL. */
 	void (*progress)(void *arg, uint64_t done_pages, uint64_t all_pages);
 	void *progress_arg;

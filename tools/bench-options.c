@@ -36,6 +36,10 @@ const char bench_usage[] =
 	"  --tiers LIST       efforts of virt-mig: names or all "
 	"(strong,middle,fast)\n"
 	"  --threads N        threads for virt-mig (all CPUs)\n"
+	"  --no-free-drop     send the guest's free pages, too\n"
+	"  --explain-guest    say what the guest's own tables say of its "
+	"memory,\n"
+	"                     and measure nothing\n"
 	"  --runs N           run everything N times, show the medians (1)\n"
 	"  --format FORMAT    text or json\n"
 	"  --html FILE        write a page with charts, too\n"
@@ -173,12 +177,14 @@ set_format(struct bench_options *o, const char *format, struct err *e)
 }
 
 enum option_id {
-	OPT_FORMAT = 256,
+	OPT_EXPLAIN_GUEST = 256,
+	OPT_FORMAT,
 	OPT_HELP,
 	OPT_HTML,
 	OPT_IMAGE,
 	OPT_IMAGE_FORMAT,
 	OPT_LINK,
+	OPT_NO_FREE_DROP,
 	OPT_PEERS,
 	OPT_PREVIOUS,
 	OPT_REGION,
@@ -188,12 +194,14 @@ enum option_id {
 };
 
 static const struct option options[] = {
+	{ "explain-guest", no_argument, NULL, OPT_EXPLAIN_GUEST },
 	{ "format", required_argument, NULL, OPT_FORMAT },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "html", required_argument, NULL, OPT_HTML },
 	{ "image", required_argument, NULL, OPT_IMAGE },
 	{ "image-format", required_argument, NULL, OPT_IMAGE_FORMAT },
 	{ "link", required_argument, NULL, OPT_LINK },
+	{ "no-free-drop", no_argument, NULL, OPT_NO_FREE_DROP },
 	{ "peers", required_argument, NULL, OPT_PEERS },
 	{ "previous", required_argument, NULL, OPT_PREVIOUS },
 	{ "region", required_argument, NULL, OPT_REGION },
@@ -211,6 +219,12 @@ set_option(struct bench_options *o, int option, const char **peers,
 	int rc;
 
 	switch (option) {
+	case OPT_EXPLAIN_GUEST:
+		o->explain_guest = true;
+		return 0;
+	case OPT_NO_FREE_DROP:
+		o->no_free_drop = true;
+		return 0;
 	case OPT_FORMAT:
 		return set_format(o, optarg, e);
 	case OPT_HELP:

@@ -6,6 +6,7 @@
 
 #include "common/mem.h"
 #include "common/page.h"
+#include "tools/bench-guest.h"
 #include "tools/bench-html.h"
 #include "tools/format.h"
 
@@ -226,6 +227,7 @@ put_foot(struct html *h)
 {
 	const struct bench_report *r = h->r;
 	char text[160], bytes[FORMAT_LEN], n[FORMAT_LEN];
+	char guest[BENCH_GUEST_TEXT];
 
 	fputs("<footer><h3>What was measured, and on what</h3><dl>", h->out);
 	for (size_t i = 0; i < r->ncaptures; i++) {
@@ -236,6 +238,8 @@ put_foot(struct html *h)
 			 format_bytes(bytes, c->file_bytes),
 			 format_count(n, c->npages));
 		put_fact(h, "Memory", c->path, text, &c->digest);
+		put_fact(h, "Guest", bench_guest_text(&c->guest, guest), NULL,
+			 NULL);
 	}
 	for (size_t i = 0; i < r->nimages; i++) {
 		const struct bench_image *img = &r->images[i];

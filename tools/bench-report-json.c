@@ -45,6 +45,12 @@ put_text(struct writer *w, json_t *to, const char *key, const char *text)
 }
 
 static void
+put_bool(struct writer *w, json_t *to, const char *key, bool v)
+{
+	put(w, to, key, json_boolean(v));
+}
+
+static void
 put_digest(struct writer *w, json_t *to, const char *key,
 	   const struct digest *d)
 {
@@ -127,7 +133,7 @@ append_result(struct writer *w, json_t *to, const struct bench_report *r,
 	put_real(w, o, "encode_cpu_s", x->encode_cpu_s);
 	put_real(w, o, "decode_cpu_s", x->decode_cpu_s);
 	put_real(w, o, "wall_s", x->wall_s);
-	put(w, o, "verified", json_boolean(x->verified));
+	put_bool(w, o, "verified", x->verified);
 	if (fewer > 0)
 		put_real(w, o, "fewer_than_gzip", fewer);
 	put_move_times(w, o, r, x);
@@ -200,6 +206,26 @@ put_stages(struct writer *w, json_t *to, const struct bench_tier *t)
 }
 
 static void
+put_guest(struct writer *w, json_t *to, const struct bench_guest *g)
+{
+	json_t *o = put_object(w, to, "guest"), *checks;
+
+	put_text(w, o, "system", guest_os_name(g->os));
+	if (g->os == GUEST_NONE)
+		return;
+	put_text(w, o, "release", g->release);
+	put_bool(w, o, "sound", g->sound);
+	put_bool(w, o, "drops_free_pages", g->drops);
+	checks = put_array(w, o, "checks");
+	for (size_t i = 0; i < g->nchecks; i++) {
+		json_t *check = append_object(w, checks);
+
+		put_text(w, check, "check", g->checks[i].what);
+		put_bool(w, check, "passed", g->checks[i].passed);
+	}
+}
+
+static void
 append_capture(struct writer *w, json_t *to, const struct bench_report *r,
 	       const struct bench_capture *c)
 {
@@ -211,6 +237,7 @@ append_capture(struct writer *w, json_t *to, const struct bench_report *r,
 	put_int(w, o, "file_bytes", c->file_bytes);
 	put_int(w, o, "pages", c->npages);
 	put_digest(w, o, "sha256", &c->digest);
+	put_guest(w, o, &c->guest);
 	results = put_array(w, o, "results");
 	bench_rows_of(c, &rows);
 	for (size_t i = 0; i < rows.n; i++)

@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "common/page.h"
+#include "tools/bench-guest.h"
 #include "tools/bench-report.h"
 #include "tools/bench-summary.h"
 #include "tools/format.h"
@@ -63,12 +64,13 @@ static int
 put_inputs(const struct bench_report *r, const struct bench_capture *c,
 	   FILE *out, struct err *e)
 {
-	char bytes[FORMAT_LEN], n[FORMAT_LEN];
+	char bytes[FORMAT_LEN], n[FORMAT_LEN], guest[BENCH_GUEST_TEXT];
 
 	if (put_path(out, "Memory", c->path, e) != 0)
 		return -1;
 	fprintf(out, ": %s, %s, %s pages\n", c->format,
 		format_bytes(bytes, c->file_bytes), format_count(n, c->npages));
+	fprintf(out, "%-9s %s\n", "Guest", bench_guest_text(&c->guest, guest));
 	for (size_t i = 0; i < r->nimages; i++) {
 		const struct bench_image *img = &r->images[i];
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "classify/guest.h"
 #include "common/digest.h"
 #include "wire/plan.h"
 
@@ -42,7 +43,9 @@ struct bench_stage {
 	bool decoding; /* a step of the receiver */
 };
 
-/* Pages of one class: what a page is, whatever became of it. */
+/* Pages of one class: what a page is, whatever became of it: to the guest
+ * where its tables are known, else by its looks.
+ */
 struct bench_class {
 	const char *name; /* static */
 	uint64_t pages;
@@ -68,13 +71,24 @@ struct bench_tier {
 	size_t nclasses;
 };
 
+/* What the guest's own tables say. */
+struct bench_guest {
+	enum guest_os os; /* GUEST_NONE: there are none that are known */
+	char release[64];
+	bool sound; /* every check passed */
+	bool drops; /* its free pages arrive as zeros */
+	struct guest_check checks[GUEST_CHECKS_MAX];
+	size_t nchecks;
+};
+
 /* One memory, measured with everything. */
 struct bench_capture {
 	const char *path;
 	const char *format; /* "raw", "elf": static */
 	uint64_t file_bytes;
 	uint64_t npages;
-	struct digest digest;  /* of the file */
+	struct digest digest; /* of the file */
+	struct bench_guest guest;
 	struct bench_segment { /* where its pages stand in the guest */
 		uint64_t first_page, npages, gpa;
 	} * segments;

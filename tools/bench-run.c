@@ -12,6 +12,7 @@
 #include "dedup/held.h"
 #include "tools/bench-classes.h"
 #include "tools/bench-engine.h"
+#include "tools/bench-guest.h"
 #include "tools/bench-machine.h"
 #include "tools/bench-run.h"
 #include "tools/progress.h"
@@ -30,6 +31,9 @@ struct run {
 	struct index *indexes[BENCH_IMAGES_MAX];
 	size_t nimages;
 	struct memory memory;
+	struct guest guest; /* whose memory that is */
+	struct physical physical;
+	uint64_t guest_ns;
 };
 
 /* Begins a piece of work that takes long. */
@@ -219,6 +223,8 @@ run_tiers(struct run *r, struct bench_capture *c, const char *name,
 		.cancelled = r->cancelled,
 		.unpack_ns = r->unpack_ns,
 		.unpack_bytes = r->unpack_bytes,
+		.guest = r->o->no_free_drop ? NULL : &r->guest,
+		.guest_ns = r->o->no_free_drop ? 0 : r->guest_ns,
 	};
 
 	for (size_t i = 0; i < r->nheld; i++)
@@ -280,10 +286,34 @@ run_peers(struct run *r, struct bench_capture *c, const char *name,
 }
 
 static int
+open_guest(struct run *r, struct bench_capture *c, struct err *e)
+{
+	uint64_t begun = clock_cpu_ns();
+
+	r->physical = physical_of(&r->memory);
+	if (guest_open(&r->guest, &r->physical, e) < 0)
+		return -1;
+	r->guest_ns = clock_cpu_ns() - begun;
+	bench_guest_note(&r->guest, !r->o->no_free_drop, &c->guest);
+	return 0;
+}
+
+static int
+run_tools(struct run *r, struct bench_capture *c, const char *name,
+	  struct err *e)
+{
+	if (run_tiers(r, c, name, e) != 0)
+		return -1;
+	bench_classes(&r->memory, &r->guest, c->tiers, c->ntiers);
+	return run_peers(r, c, name, e);
+}
+
+static int
 run_memory(struct run *r, size_t i, struct err *e)
 {
 	struct bench_capture *c = &r->report->captures[i];
 	char name[48];
+	int rc;
 
 	snprintf(name, sizeof(name), "memory %zu of %zu", i + 1,
 		 r->o->nmemories);
@@ -298,10 +328,11 @@ run_memory(struct run *r, size_t i, struct err *e)
 	begin(r, "%s: reading", name);
 	if (copy_segments(&r->memory, c, e) != 0 ||
 	    digest_memory(r, &r->memory, &c->digest, e) != 0 ||
-	    run_tiers(r, c, name, e) != 0)
+	    open_guest(r, c, e) != 0)
 		return -1;
-	bench_classes(&r->memory, c->tiers, c->ntiers);
-	return run_peers(r, c, name, e);
+	rc = run_tools(r, c, name, e);
+	guest_close(&r->guest);
+	return rc;
 }
 
 static int

@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "common/newfile.h"
+#include "tools/bench-guest.h"
 #include "tools/bench-options.h"
 #include "tools/bench-report.h"
 #include "tools/bench-run.h"
@@ -68,6 +69,8 @@ cmd_bench(int argc, char **argv, struct err *e)
 		fputs(bench_usage, stdout);
 		return 0;
 	}
+	if (o.explain_guest)
+		return bench_guest_explain(&o, stdout, e);
 	/* From here on Ctrl-C does not leave a temporary file behind. */
 	(void)interrupted();
 	/* A page that cannot be written is told now, not in ten minutes. */

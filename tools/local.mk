@@ -5,6 +5,7 @@ noinst_LIBRARIES += %D%/libtools.a
 %C%_libtools_a_SOURCES = \
 	%D%/bench-classes.c %D%/bench-classes.h \
 	%D%/bench-engine.c %D%/bench-engine.h \
+	%D%/bench-guest.c %D%/bench-guest.h \
 	%D%/bench-html.h \
 	%D%/bench-html-bars.c \
 	%D%/bench-html-flow.c \
