@@ -138,6 +138,10 @@ check_PROGRAMS += %D%/test-windows
 %C%_test_windows_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-windows
 
+check_PROGRAMS += %D%/make-windows
+%C%_make_windows_SOURCES = %D%/make-windows.c $(MADE_WINDOWS)
+%C%_make_windows_LDADD = $(MIG_LDADD)
+
 check_PROGRAMS += %D%/test-windows-hostile
 %C%_test_windows_hostile_SOURCES = %D%/test-windows-hostile.c \
 	$(MADE_WINDOWS) %D%/test.h

@@ -20,7 +20,8 @@
 const char *
 made_container_name(enum made_container c)
 {
-	static const char *const names[] = { "raw", "full", "bitmap", "elf" };
+	static const char *const names[MADE__MAX] = { "raw", "full", "bitmap",
+						      "elf" };
 
 	return names[c];
 }
