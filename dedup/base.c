@@ -9,7 +9,7 @@ base_page(const struct base *b, uint64_t n, uint8_t scratch[4096],
 {
 	const uint8_t *page;
 
-	if (b->kind == BASE_MEMORY || b->kind == BASE_KERNEL)
+	if (b->memory)
 		return memory_page(b->memory, n);
 	page = image_block(b->image, n);
 	if (page)
@@ -31,7 +31,8 @@ base_guest_like(const struct base *bases, size_t n)
 	uint32_t mask = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (bases[i].kind != BASE_IMAGE)
+		if (bases[i].kind != BASE_IMAGE &&
+		    bases[i].kind != BASE_PROGRAMS)
 			mask |= 1u << i;
 	return mask;
 }

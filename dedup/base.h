@@ -13,10 +13,11 @@
 
 /* Pages that both ends hold and that references may name, by number. */
 enum base_kind {
-	BASE_HISTORY, /* pages of this session, already rebuilt */
-	BASE_IMAGE,   /* a generation of a disk image */
-	BASE_MEMORY,  /* memory of this VM kept from an earlier visit */
-	BASE_KERNEL,  /* a kernel as a disk image holds it (vmlinux.h) */
+	BASE_HISTORY,  /* pages of this session, already rebuilt */
+	BASE_IMAGE,    /* a generation of a disk image */
+	BASE_MEMORY,   /* memory of this VM kept from an earlier visit */
+	BASE_KERNEL,   /* a kernel as a disk image holds it (vmlinux.h) */
+	BASE_PROGRAMS, /* programs of Windows as one holds them (programs.h) */
 };
 
 #define BASE_REGION_PAGES 1024 /* what is agreed upon at a time: 4 MiB */
@@ -26,7 +27,7 @@ struct base {
 	uint64_t npages;
 	struct image *image;         /* BASE_IMAGE */
 	const struct index *index;   /* BASE_IMAGE, where it is searched */
-	const struct memory *memory; /* BASE_MEMORY, BASE_KERNEL */
+	const struct memory *memory; /* of all but images */
 	const uint8_t *regions;      /* bit r: region r is shared; NULL: all */
 	const struct fingerprint *fps; /* of each page; NULL: not known */
 };

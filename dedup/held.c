@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/page.h"
 #include "dedup/held.h"
+#include "dedup/programs.h"
 #include "dedup/vmlinux-keep.h"
 #include "dedup/vmlinux.h"
 
@@ -177,6 +178,32 @@ held_open_kernel(struct held *h, const struct held *image, size_t i,
 	}
 	h->regions = h->own_regions;
 	h->base = (struct base){ .kind = BASE_KERNEL,
+				 .npages = h->memory.npages,
+				 .memory = &h->memory,
+				 .fps = h->own_fps };
+	return 0;
+}
+
+int
+held_open_programs(struct held *h, const struct held *image,
+		   const struct index_how *how, struct err *e)
+{
+	static const struct index_how quietly;
+
+	*h = (struct held){ .name = image->name, .memory.map.fd = -1 };
+	if (programs_kept(&h->memory, image->image, &image->root, how, e) < 0)
+		return -1;
+	if (h->memory.npages == 0) {
+		held_close(h);
+		return err_set(e, ERR_USAGE, "%s holds no programs of Windows",
+			       image->name);
+	}
+	if (held_hash_memory(h, &quietly, e) < 0) {
+		held_close(h);
+		return -1;
+	}
+	h->regions = h->own_regions;
+	h->base = (struct base){ .kind = BASE_PROGRAMS,
 				 .npages = h->memory.npages,
 				 .memory = &h->memory,
 				 .fps = h->own_fps };

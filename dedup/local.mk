@@ -3,10 +3,13 @@
 noinst_LIBRARIES += %D%/libdedup.a
 %C%_libdedup_a_SOURCES = \
 	%D%/base.c %D%/base.h \
+	%D%/core.c %D%/core.h \
 	%D%/delta.c %D%/delta.h \
 	%D%/keyed.c %D%/keyed.h \
 	%D%/match.c %D%/match.h \
 	%D%/normal.c %D%/normal.h \
+	%D%/pe.c %D%/pe.h \
+	%D%/programs.c %D%/programs.h \
 	%D%/table.c %D%/table.h \
 	%D%/unpack.c %D%/unpack.h \
 	%D%/vmlinux-keep.c %D%/vmlinux-keep.h \

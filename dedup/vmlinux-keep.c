@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <elf.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "common/digest.h"
 #include "common/newfile.h"
 #include "common/page.h"
+#include "dedup/core.h"
 #include "dedup/index.h"
 #include "dedup/vmlinux-keep.h"
 #include "dedup/vmlinux.h"
@@ -29,30 +29,6 @@ keep_path(char path[PATH_MAX], const uint8_t *file, size_t len, struct err *e)
 		n += (size_t)sprintf(path + n, "%02x", d.b[i]);
 	strcpy(path + n, ".core");
 	return 0;
-}
-
-/* The header page of a core of one segment. */
-static void
-keep_header(const struct memory *m, uint8_t page[PAGE_BYTES])
-{
-	Elf64_Ehdr h = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3,
-				      ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-			 .e_type = ET_CORE,
-			 .e_machine = EM_X86_64,
-			 .e_version = EV_CURRENT,
-			 .e_phoff = sizeof(h),
-			 .e_ehsize = sizeof(h),
-			 .e_phentsize = sizeof(Elf64_Phdr),
-			 .e_phnum = 1 };
-	Elf64_Phdr p = { .p_type = PT_LOAD,
-			 .p_offset = PAGE_BYTES,
-			 .p_paddr = m->segments[0].gpa,
-			 .p_filesz = m->segments[0].len,
-			 .p_memsz = m->segments[0].len };
-
-	memset(page, 0, PAGE_BYTES);
-	memcpy(page, &h, sizeof(h));
-	memcpy(page + sizeof(h), &p, sizeof(p));
 }
 
 /* Pages of zeros, a third of a kernel, are left holes. */
@@ -79,7 +55,7 @@ keep_write(const char *path, const struct memory *m, struct err *e)
 	uint8_t header[PAGE_BYTES];
 	int ret = -1;
 
-	keep_header(m, header);
+	core_header(m->segments[0].gpa, m->segments[0].len, header);
 	if (newfile_open(&f, path, e) == 0 &&
 	    newfile_write(&f, 0, header, sizeof(header), e) == 0 &&
 	    keep_pages(&f, m, e) == 0) {

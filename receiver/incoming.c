@@ -73,7 +73,8 @@ incoming_opened(void *arg)
 	struct incoming *in = arg;
 	static const uint8_t kinds[] = { [BASE_IMAGE] = OFFER_IMAGE,
 					 [BASE_MEMORY] = OFFER_MEMORY,
-					 [BASE_KERNEL] = OFFER_KERNEL };
+					 [BASE_KERNEL] = OFFER_KERNEL,
+					 [BASE_PROGRAMS] = OFFER_PROGRAMS };
 	struct offer o = { .nheld = in->config.nheld };
 	struct err e;
 

@@ -28,6 +28,7 @@ static const enum base_kind agree_kinds[] = {
 	[OFFER_IMAGE] = BASE_IMAGE,
 	[OFFER_MEMORY] = BASE_MEMORY,
 	[OFFER_KERNEL] = BASE_KERNEL,
+	[OFFER_PROGRAMS] = BASE_PROGRAMS,
 };
 
 static bool
@@ -173,9 +174,15 @@ agree_regions(struct agree *a, struct span body, struct err *e)
 	return 0;
 }
 
+/* What this end cannot make from its images is not the guest's. */
+static bool
+agree_is_made(enum base_kind kind)
+{
+	return kind == BASE_KERNEL || kind == BASE_PROGRAMS;
+}
+
 /* Offered base i under the next number.  The planner knows one memory; what
- * only the receiver holds is asked about, but for kernels: one that this end
- * cannot make from its images is not the guest's.
+ * only the receiver holds is asked about, but for what is made from images.
  */
 static void
 agree_take(struct agree *a, size_t i)
@@ -184,7 +191,7 @@ agree_take(struct agree *a, size_t i)
 	const struct offer_held *o = &a->offer.held[i];
 	struct base b = { .kind = agree_kinds[o->kind], .npages = o->npages };
 
-	if (b.kind == BASE_KERNEL && !p->ours)
+	if (agree_is_made(b.kind) && !p->ours)
 		return;
 	for (size_t k = 1; k < a->nbases; k++)
 		if (b.kind == BASE_MEMORY && a->bases[k].kind == BASE_MEMORY)
@@ -193,7 +200,7 @@ agree_take(struct agree *a, size_t i)
 		b = p->ours->base;
 		b.regions = p->regions;
 	}
-	a->ask = a->ask || (!p->whole && b.kind != BASE_KERNEL);
+	a->ask = a->ask || (!p->whole && !agree_is_made(b.kind));
 	a->numbers[a->nbases - 1] = (uint8_t)i;
 	a->bases[a->nbases++] = b;
 }

@@ -15,6 +15,7 @@
  * that is not mapped, by fingerprint).  One thread at a time.
  */
 #define LOOKUP_PLACES 4
+#define LOOKUP_HELD   4
 
 struct lookup {
 	const struct memory *memory;
@@ -30,7 +31,12 @@ struct lookup {
 	} places[LOOKUP_PLACES];
 	size_t nplaces;
 	struct table sent, sent_normal; /* of the history */
-	struct table held, held_normal; /* of the kept memory */
+	/* Of the kept memory and of programs, which stand anywhere. */
+	struct lookup_held {
+		size_t base;
+		struct table equal, normal;
+	} held[LOOKUP_HELD];
+	size_t nheld;
 	struct plan_ref expect; /* the block after the last image reference */
 };
 
@@ -72,7 +78,7 @@ bool lookup_moved(const struct lookup *l, const uint8_t *page, uint64_t normal,
 		  struct plan_ref *ref, struct plan_move *m)
 	__attribute__((nonnull));
 
-/* The bytes of a page of the history, the kept memory or a kernel. */
+/* The bytes of a page of any base but an image. */
 const uint8_t *lookup_bytes(const struct lookup *l, struct plan_ref ref)
 	__attribute__((nonnull));
 

@@ -142,6 +142,14 @@ check_PROGRAMS += %D%/make-windows
 %C%_make_windows_SOURCES = %D%/make-windows.c $(MADE_WINDOWS)
 %C%_make_windows_LDADD = $(MIG_LDADD)
 
+TESTS += %D%/windows.sh
+EXTRA_DIST += %D%/windows.sh
+
+check_PROGRAMS += %D%/test-pe
+%C%_test_pe_SOURCES = %D%/test-pe.c %D%/made-pe.c %D%/made-pe.h %D%/test.h
+%C%_test_pe_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-pe
+
 check_PROGRAMS += %D%/test-windows-hostile
 %C%_test_windows_hostile_SOURCES = %D%/test-windows-hostile.c \
 	$(MADE_WINDOWS) %D%/test.h

@@ -126,10 +126,11 @@ made_windows_disk(const struct made_windows *w, int fd)
 {
 	uint64_t at = UINT64_C(1) << 20;
 	struct pe made;
-	bool good;
+	bool good = write_all(fd, "\353R\220NTFS    ", 11, at);
 
 	pe_make(&made, 40, 12, false, w->config.seed);
-	good = write_all(fd, made.file, made.len, at);
+	at += PAGE_BYTES;
+	good = good && write_all(fd, made.file, made.len, at);
 	at += (made.len + 2 * PAGE_BYTES) & ~(uint64_t)(PAGE_BYTES - 1);
 	pe_free(&made);
 	for (size_t i = 0; good && i < w->config.npes; i++) {

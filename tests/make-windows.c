@@ -111,5 +111,7 @@ main(int argc, char **argv)
 	       write_truth(&w, truth);
 	printf("SYNTHETIC: %zu files, %zu libraries\n", w.nfiles, c.npes);
 	made_windows_fini(&w);
+	while (c.npes > 0)
+		pe_free(&pes[--c.npes]);
 	return !good;
 }

@@ -198,7 +198,7 @@ an_offer_that_lies_is_refused(void **state)
 			assert_err(offer_get(span_of(body.at, n), &got, &e), &e,
 				   ERR_PROTOCOL);
 	at = b.data + MESSAGE_HEAD_BYTES + OFFER_KEY_BYTES;
-	at[0] = 4; /* no such kind */
+	at[0] = OFFER_PROGRAMS + 1; /* no such kind */
 	assert_err(offer_get(body, &got, &e), &e, ERR_PROTOCOL);
 	at[0] = OFFER_IMAGE;
 	at[1] = 0; /* no pages */

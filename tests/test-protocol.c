@@ -204,6 +204,7 @@ bases_and_errors_have_these_numbers(void **state)
 	row_is(i++, ".It %u Ta image Ta ", OFFER_IMAGE);
 	row_is(i++, ".It %u Ta memory Ta ", OFFER_MEMORY);
 	row_is(i++, ".It %u Ta kernel Ta ", OFFER_KERNEL);
+	row_is(i++, ".It %u Ta programs Ta ", OFFER_PROGRAMS);
 	assert_string_equal(lines[i], ".El");
 	i = table_under(".It Sy Code Ta Sy Name Ta Sy What it means");
 	for (unsigned c = 1; c < ARRAY_LEN(errors); c++)

@@ -23,7 +23,7 @@ struct run {
 	char doing[80]; /* .progress points here */
 	const volatile sig_atomic_t *cancelled;
 	struct bench_report *report;
-	/* Images, then their kernels, then the previous memory. */
+	/* Images, their kernels, their programs, the previous memory. */
 	struct held held[PLAN_BASES_MAX - 1];
 	size_t nheld;
 	uint64_t unpack_ns, unpack_bytes; /* CPU for the kernels, their size */
@@ -133,6 +133,22 @@ open_kernel(struct run *r, const struct held *image, size_t i)
 		return;
 	r->unpack_bytes += h->base.npages * PAGE_BYTES;
 	r->nheld++;
+}
+
+/* So is the lack of programs. */
+static void
+open_programs(struct run *r)
+{
+	struct index_how how = how_to_read(r);
+	struct err ignored;
+
+	for (size_t i = 0; i < r->nimages && r->nheld < ARRAY_LEN(r->held) - 1;
+	     i++) {
+		begin(r, "looking for programs in image %zu", i + 1);
+		if (held_open_programs(&r->held[r->nheld], &r->held[i], &how,
+				       &ignored) == 0)
+			r->nheld++;
+	}
 }
 
 static void
@@ -341,6 +357,7 @@ run_all(struct run *r, struct err *e)
 	if (open_images(r, e) != 0)
 		return -1;
 	open_kernels(r);
+	open_programs(r);
 	if (open_previous(r, e) != 0)
 		return -1;
 	for (size_t i = 0; i < r->o->nmemories; i++) {

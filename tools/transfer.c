@@ -174,6 +174,17 @@ transfer_open_kernels(struct transfer *t, const struct held *image)
 			t->nheld++;
 }
 
+static void
+transfer_open_programs(struct transfer *t, const struct held *image,
+		       const struct index_how *how)
+{
+	struct err ignored;
+
+	if (t->nheld < ARRAY_LEN(t->held) &&
+	    held_open_programs(&t->held[t->nheld], image, how, &ignored) == 0)
+		t->nheld++;
+}
+
 static int
 transfer_open_image(struct transfer *t, const char *path,
 		    const struct index_how *how, struct err *e)
@@ -210,8 +221,10 @@ transfer_open(struct transfer *t, struct err *e)
 		ret = transfer_open_image(t, t->images[i], &how, e);
 	nimages = t->nheld;
 	for (size_t i = 0; i < nimages && ret == 0; i++)
-		if (t->held[i].base.kind == BASE_IMAGE)
+		if (t->held[i].base.kind == BASE_IMAGE) {
 			transfer_open_kernels(t, &t->held[i]);
+			transfer_open_programs(t, &t->held[i], &how);
+		}
 	transfer_end(t);
 	return ret;
 }

@@ -44,7 +44,7 @@ offer_get_held(struct span *body, struct offer_held *h, struct err *e)
 	    span_get(body, h->root.b, DIGEST_BYTES, e) < 0 ||
 	    span_get_u8(body, &len, e) < 0)
 		return -1;
-	if (h->kind < OFFER_IMAGE || h->kind > OFFER_KERNEL)
+	if (h->kind < OFFER_IMAGE || h->kind > OFFER_PROGRAMS)
 		return err_set(e, ERR_PROTOCOL, "offer of a base of kind %u",
 			       h->kind);
 	if (h->npages == 0 || h->npages > UINT32_MAX)

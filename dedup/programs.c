@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/digest.h"
+#include "common/mem.h"
+#include "common/newfile.h"
+#include "common/page.h"
+#include "dedup/core.h"
+#include "dedup/pe.h"
+#include "dedup/programs.h"
+#include "dedup/table.h"
+
+/* Blocks that are read at a time. */
+#define PROGRAMS_CHUNK 1024
+/* Where NTFS is looked for: at as many MiB from where a part begins. */
+#define PROGRAMS_NTFS_MIB 2048
+/* Pages that are laid out in all, whatever the image says: 32 GiB. */
+#define PROGRAMS_WORK_MAX (1u << 23)
+/* An address where no guest has memory, so that nothing is found by place. */
+#define PROGRAMS_GPA (UINT64_C(1) << 40)
+
+struct programs {
+	struct image *img;
+	struct newfile file;
+	struct table seen; /* by hash: copies are kept once */
+	uint64_t npages, work;
+	uint8_t *chunk, *bytes;
+};
+
+static bool
+is_ntfs(struct image *img, uint64_t block)
+{
+	uint8_t page[PAGE_BYTES];
+	struct err ignored;
+
+	return image_read(img, block, 1, page, &ignored) == 0 &&
+	       memcmp(page + 3, "NTFS    ", 8) == 0;
+}
+
+static bool
+has_ntfs(struct image *img)
+{
+	size_t nparts;
+	const struct image_part *parts = image_parts(img, &nparts);
+
+	for (size_t i = 0; i < nparts; i++)
+		for (uint64_t mib = 0; mib < PROGRAMS_NTFS_MIB; mib++) {
+			uint64_t n = mib << (20 - PAGE_SHIFT);
+
+			if (n >= parts[i].nblocks)
+				break;
+			if (is_ntfs(img, parts[i].first_block + n))
+				return true;
+		}
+	return false;
+}
+
+static int
+on_page(void *arg, const uint8_t page[4096], struct err *e)
+{
+	struct programs *p = arg;
+	uint64_t hint = digest_hint(page, PAGE_BYTES);
+	uint32_t n;
+
+	if (p->npages == PROGRAMS_PAGES_MAX || table_find(&p->seen, hint, &n))
+		return 0;
+	table_add(&p->seen, hint, (uint32_t)p->npages);
+	return newfile_write(&p->file, ++p->npages * PAGE_BYTES, page,
+			     PAGE_BYTES, e);
+}
+
+/* The program of so many bytes that begins at a block, if its blocks follow
+ * each other; other bytes make an image that helps nobody.
+ */
+static int
+add_program(struct programs *p, uint64_t block, uint32_t len, struct err *e)
+{
+	uint64_t n = ((uint64_t)len + PAGE_BYTES - 1) / PAGE_BYTES;
+
+	if (n > image_nblocks(p->img) - block ||
+	    p->work + n > PROGRAMS_WORK_MAX)
+		return 0;
+	p->work += n;
+	if (image_read(p->img, block, n, p->bytes, e) < 0)
+		return -1;
+	return pe_pages(p->bytes, len, on_page, p, e);
+}
+
+static int
+look_at_run(struct programs *p, const struct image_run *run,
+	    const struct index_how *how, struct err *e)
+{
+	uint64_t n;
+
+	for (uint64_t at = run->first; at < run->first + run->n; at += n) {
+		n = MIN(run->first + run->n - at, (uint64_t)PROGRAMS_CHUNK);
+		if (how->cancelled && *how->cancelled)
+			return err_set(e, ERR_CANCELLED, "interrupted");
+		if (image_read(p->img, at, n, p->chunk, e) < 0)
+			return -1;
+		for (uint64_t i = 0; i < n; i++) {
+			uint32_t len = pe_file_bytes(p->chunk + i * PAGE_BYTES);
+
+			if (len > 0 && add_program(p, at + i, len, e) < 0)
+				return -1;
+		}
+		if (how->report)
+			how->report(how->arg, at + n, image_nblocks(p->img));
+	}
+	return 0;
+}
+
+static int
+look(struct programs *p, const struct index_how *how, struct err *e)
+{
+	struct image_run run = { .first = 0 };
+	uint8_t header[PAGE_BYTES];
+	int more;
+
+	while ((more = image_next_data(p->img, run.first + run.n, &run, e)) > 0)
+		if (look_at_run(p, &run, how, e) < 0)
+			return -1;
+	core_header(PROGRAMS_GPA, p->npages * PAGE_BYTES, header);
+	if (more < 0 ||
+	    newfile_write(&p->file, 0, header, sizeof(header), e) < 0)
+		return -1;
+	return newfile_commit(&p->file, e);
+}
+
+static int
+make(const char *path, struct image *img, const struct index_how *how,
+     struct err *e)
+{
+	struct programs p = { .img = img, .file = { .fd = -1 } };
+	int ret = -1;
+
+	p.chunk = malloc(PROGRAMS_CHUNK * PAGE_BYTES);
+	p.bytes = malloc(PE_BYTES_MAX);
+	if (!p.chunk || !p.bytes)
+		(void)err_sys(e, "programs");
+	else if (table_init(&p.seen, PROGRAMS_PAGES_MAX, e) == 0 &&
+		 newfile_open(&p.file, path, e) == 0)
+		ret = look(&p, how, e);
+	newfile_close(&p.file);
+	table_fini(&p.seen);
+	free(p.chunk);
+	free(p.bytes);
+	return ret;
+}
+
+static int
+keep_path(char path[PATH_MAX], const struct digest *root, struct err *e)
+{
+	size_t n;
+
+	if (index_folder(path, PATH_MAX - 96, e) < 0)
+		return -1;
+	n = strlen(path);
+	n += (size_t)sprintf(path + n, "/programs-");
+	for (unsigned i = 0; i < DIGEST_BYTES; i++)
+		n += (size_t)sprintf(path + n, "%02x", root->b[i]);
+	strcpy(path + n, ".core");
+	return 0;
+}
+
+int
+programs_kept(struct memory *m, struct image *img, const struct digest *root,
+	      const struct index_how *how, struct err *e)
+{
+	char path[PATH_MAX];
+	struct err ignored;
+
+	*m = (struct memory){ .map.fd = -1 };
+	if (keep_path(path, root, e) < 0)
+		return -1;
+	if (access(path, R_OK) == 0 &&
+	    memory_open(m, path, NULL, 0, &ignored) == 0)
+		return 0;
+	if (!has_ntfs(img))
+		return 0;
+	if (make(path, img, how, e) < 0)
+		return -1;
+	return memory_open(m, path, NULL, 0, e);
+}

@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A SYNTHETIC Windows guest and a disk with the libraries that it has loaded:
+# they come from the disk, though no page of them is a block of it.
+command -v jq >/dev/null || {
+	echo "1..0 # SKIP jq is not installed"
+	exit 0
+}
+virt_mig=${builddir:?}/virt-mig
+dir=$(mktemp -d) || exit 99
+export VIRT_MIG_INDEX_DIR="$dir/indexes"
+cd "$dir" || exit 99
+receiver=
+trap '[ -z "$receiver" ] || kill -9 "$receiver" 2>/dev/null
+	cd / && rm -rf "$dir"' EXIT
+n=0
+result() { # STATUS NAME
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		head -n 30 log | sed 's/^/# /'
+	fi
+}
+"$builddir/tests/make-windows" 10240 full 64 3 guest \
+	/usr/lib/gcc/x86_64-w64-mingw32/*/libgcc_s_seh-1.dll >log 2>&1
+result $? "a guest is made"
+images=$(grep -c ' image .*System32\| standby .*System32' guest.truth)
+[ "$images" -gt 50 ]
+result $? "the guest has libraries in memory"
+cp guest.disk bare.disk # the same without a file system
+printf 'XXXX' | dd of=bare.disk bs=1 seek=$(((1 << 20) + 3)) conv=notrunc \
+	2>/dev/null
+moved() { # IMAGE
+	"$virt_mig" bench --image "$1" --peers none --tiers middle \
+		--format json guest 2>log |
+		jq '.captures[0].tiers[0].plans | .ref.pages + .move.pages'
+}
+without=$(moved bare.disk)
+with=$(moved guest.disk)
+echo "# $without pages from the blocks, $with with programs; $images images" \
+	>log
+[ "$((with - without))" -gt "$((images * 3 / 4))" ]
+result $? "libraries come from the disk"
+
+timeout -s KILL 120 "$virt_mig" receive --listen unix:"$dir/socket" \
+	--port-file port --output got --image guest.disk >r.out 2>log &
+receiver=$!
+i=0
+while [ ! -s port ] && [ $i -lt 600 ] && kill -0 $receiver 2>/dev/null; do
+	sleep 0.05
+	i=$((i + 1))
+done
+timeout -s KILL 120 "$virt_mig" send --format json --image guest.disk guest \
+	unix:"$dir/socket" >s.out 2>>log
+sent=$?
+wait $receiver
+received=$?
+receiver=
+[ $sent -eq 0 ] && [ $received -eq 0 ] && cmp -s guest got &&
+	[ "$(jq '.pages.ref + .pages.move' s.out)" -eq "$with" ]
+result $? "both ends agree on the programs of a disk"
+echo "1..$n"
