@@ -24,32 +24,20 @@ temporary_folder(void)
 }
 
 int
-decoded_open(struct decoded *d, uint64_t npages, struct err *e)
+temporary_open(struct err *e)
 {
-	const char *folder = temporary_folder();
+	int fd = open(temporary_folder(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
-	*d = (struct decoded){ .fd = -1, .npages = npages };
-	if (npages > DECODED_PAGES_MAX)
-		return err_set(e, ERR_USAGE,
-			       "more than 16 TiB of memory; not supported");
-	d->put = calloc(npages / WORD_BITS + 1, sizeof(*d->put));
-	if (!d->put)
-		return err_sys(e, "a map of %" PRIu64 " pages", npages);
-	d->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (d->fd < 0 || ftruncate(d->fd, (off_t)(npages << PAGE_SHIFT)) < 0) {
-		(void)err_sys(e, "a file in %s (TMPDIR)", folder);
-		decoded_close(d);
-		return -1;
-	}
-	return 0;
+	return fd < 0 ? err_sys(e, "a file in %s (TMPDIR)", temporary_folder())
+		      : fd;
 }
 
-static int
-write_at(const struct decoded *d, uint64_t at, const uint8_t *bytes, size_t n,
-	 struct err *e)
+int
+temporary_write(int fd, uint64_t at, const uint8_t *bytes, size_t n,
+		struct err *e)
 {
 	while (n > 0) {
-		ssize_t done = pwrite(d->fd, bytes, n, (off_t)at);
+		ssize_t done = pwrite(fd, bytes, n, (off_t)at);
 
 		if (done < 0)
 			return err_sys(e, "writing to %s (TMPDIR)",
@@ -59,6 +47,26 @@ write_at(const struct decoded *d, uint64_t at, const uint8_t *bytes, size_t n,
 		n -= (size_t)done;
 	}
 	return 0;
+}
+
+int
+decoded_open(struct decoded *d, uint64_t npages, struct err *e)
+{
+	*d = (struct decoded){ .fd = -1, .npages = npages };
+	if (npages > DECODED_PAGES_MAX)
+		return err_set(e, ERR_USAGE,
+			       "more than 16 TiB of memory; not supported");
+	d->put = calloc(npages / WORD_BITS + 1, sizeof(*d->put));
+	if (!d->put)
+		return err_sys(e, "a map of %" PRIu64 " pages", npages);
+	d->fd = temporary_open(e);
+	if (d->fd >= 0 && ftruncate(d->fd, (off_t)(npages << PAGE_SHIFT)) == 0)
+		return 0;
+	if (d->fd >= 0)
+		(void)err_sys(e, "%" PRIu64 " pages in %s (TMPDIR)", npages,
+			      temporary_folder());
+	decoded_close(d);
+	return -1;
 }
 
 static bool
@@ -80,7 +88,7 @@ decoded_put(struct decoded *d, uint64_t n, const uint8_t *page, struct err *e)
 	if (is_zero(page) && !was_put(d, n))
 		return 0;
 	d->put[n / WORD_BITS] |= 1ull << n % WORD_BITS;
-	return write_at(d, n << PAGE_SHIFT, page, PAGE_BYTES, e);
+	return temporary_write(d->fd, n << PAGE_SHIFT, page, PAGE_BYTES, e);
 }
 
 int
@@ -97,7 +105,8 @@ decoded_lay_out(struct decoded *d, struct span opaque, struct memory *m,
 {
 	int fd = d->fd;
 
-	if (write_at(d, d->npages << PAGE_SHIFT, opaque.at, opaque.left, e) < 0)
+	if (temporary_write(fd, d->npages << PAGE_SHIFT, opaque.at, opaque.left,
+			    e) < 0)
 		return -1;
 	map_close(&m->map);
 	d->fd = -1;

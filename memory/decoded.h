@@ -24,6 +24,12 @@ struct decoded {
 	uint64_t *put; /* a bit for each page that was put and not zero */
 };
 
+/* An empty file there: its descriptor, or -1. */
+int temporary_open(struct err *e) __attribute__((nonnull, warn_unused_result));
+int temporary_write(int fd, uint64_t at, const uint8_t *bytes, size_t n,
+		    struct err *e)
+	__attribute__((nonnull(5), warn_unused_result));
+
 /* Memory for so many pages.  On failure nothing stays open. */
 int decoded_open(struct decoded *d, uint64_t npages, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
@@ -38,7 +44,8 @@ int decoded_put_zero(struct decoded *d, uint64_t n, struct err *e)
  */
 int decoded_lay_out(struct decoded *d, struct span opaque, struct memory *m,
 		    struct memory_region *regions, size_t nregions,
-		    struct err *e) __attribute__((nonnull, warn_unused_result));
+		    struct err *e)
+	__attribute__((nonnull(1, 3, 6), warn_unused_result));
 void decoded_close(struct decoded *d) __attribute__((nonnull));
 
 #endif

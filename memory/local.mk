@@ -4,6 +4,7 @@ noinst_LIBRARIES += %D%/libmemory.a
 %C%_libmemory_a_SOURCES = \
 	%D%/decoded.c %D%/decoded.h \
 	%D%/elf.c \
+	%D%/kdump.c \
 	%D%/layout.c \
 	%D%/libvirt-save.c \
 	%D%/memory.c %D%/memory.h %D%/memory-impl.h \

@@ -28,7 +28,7 @@ struct memory_format {
 	int (*lay_out)(struct memory *m, struct err *e);
 };
 
-extern const struct memory_format memory_elf, memory_libvirt_save,
+extern const struct memory_format memory_elf, memory_kdump, memory_libvirt_save,
 	memory_qemu_stream, memory_raw, memory_windump;
 
 /* Where the low memory of QEMU's PC with 'len' bytes of memory ends; the rest

@@ -12,10 +12,8 @@
 
 /* The formats that say what they are; everything else is raw. */
 static const struct memory_format *const formats[] = {
-	&memory_elf,
-	&memory_windump,
-	&memory_qemu_stream,
-	&memory_libvirt_save,
+	&memory_elf,          &memory_windump, &memory_qemu_stream,
+	&memory_libvirt_save, &memory_kdump,
 };
 
 /* Files that hold a guest's memory in a form that is not read here.  Taken
@@ -27,8 +25,6 @@ static const struct {
 } foreign[] = {
 	{ "an incomplete libvirt save file", "LibvirtQemudPart", 16 },
 	{ "a 32-bit Windows crash dump", "PAGEDUMP", 8 },
-	{ "a kdump file", "KDUMP   ", 8 },
-	{ "a flattened kdump file", "makedumpfile", 13 },
 	{ "a LiME dump", "EMiL", 4 },
 	{ "an AVML dump", "AVML", 4 },
 	{ "a VMware state file", "\xd0\xbe\xd0\xbe", 4 },

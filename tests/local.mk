@@ -162,6 +162,12 @@ check_PROGRAMS += %D%/test-save
 %C%_test_save_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-save
 
+check_PROGRAMS += %D%/test-kdump
+%C%_test_kdump_SOURCES = %D%/test-kdump.c %D%/make-kdump.h %D%/memory-file.h \
+	%D%/test.h
+%C%_test_kdump_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-kdump
+
 check_PROGRAMS += %D%/show-memory
 %C%_show_memory_SOURCES = %D%/show-memory.c
 %C%_show_memory_LDADD = $(MIG_LDADD)

@@ -54,6 +54,11 @@ result $? "a core holds what the memory file holds"
 	grep -q 'pages 0x0:0x[0-9a-f]*:0x1000000$' show.out
 result $? "a core has all memory in one piece"
 
+machine pc 16M 'dump-guest-memory -z core'
+"$show" memory.raw core >compare.out 2>&1 &&
+	[ "$("$show" core | head -1)" = kdump ]
+result $? "a flattened kdump holds what the memory file holds"
+
 machine q35 16M 'migrate "exec:cat >stream"'
 "$show" memory.raw stream >compare.out 2>&1
 result $? "a migration stream holds what the memory file holds"

@@ -9,6 +9,7 @@ check_PROGRAMS += %D%/fuzz-decode
 check_PROGRAMS += %D%/fuzz-elf
 check_PROGRAMS += %D%/fuzz-index
 check_PROGRAMS += %D%/fuzz-linux
+check_PROGRAMS += %D%/fuzz-kdump
 check_PROGRAMS += %D%/fuzz-message
 check_PROGRAMS += %D%/fuzz-page
 check_PROGRAMS += %D%/fuzz-page-flip
