@@ -179,6 +179,7 @@ struct btf_search {
 	const char *member;
 	unsigned looks; /* that are left */
 	uint64_t bits;  /* the offset that was found */
+	uint32_t type;  /* of the member */
 };
 
 static bool
@@ -194,6 +195,7 @@ btf_member_in(struct btf_search *s, const struct btf_type *t, unsigned depth)
 
 		if (name != 0 && btf_is_named(b, name, s->member)) {
 			s->bits = at;
+			s->type = id;
 			return true;
 		}
 		if (name != 0 || id == 0 || id > b->ntypes || depth == 0)
@@ -208,22 +210,47 @@ btf_member_in(struct btf_search *s, const struct btf_type *t, unsigned depth)
 	return false;
 }
 
-bool
-btf_member(const struct btf *b, const char *type, const char *member,
-	   uint64_t *offset)
+static bool
+btf_find(struct btf_search *s, const char *type)
 {
-	struct btf_search s = { b, member, BTF_LOOKS_MAX, 0 };
+	const struct btf *b = s->btf;
 
 	for (uint32_t i = 0; i < b->ntypes; i++) {
 		struct btf_type t = btf_type_at(b, b->at[i]);
 
-		if (t.kind != BTF_STRUCT || !btf_is_named(b, t.name, type) ||
-		    !btf_member_in(&s, &t, BTF_DEPTH_MAX))
-			continue;
-		*offset = s.bits / 8;
-		return true;
+		if (t.kind == BTF_STRUCT && btf_is_named(b, t.name, type) &&
+		    btf_member_in(s, &t, BTF_DEPTH_MAX))
+			return true;
 	}
 	return false;
+}
+
+bool
+btf_member(const struct btf *b, const char *type, const char *member,
+	   uint64_t *offset)
+{
+	struct btf_search s = { b, member, BTF_LOOKS_MAX, 0, 0 };
+
+	if (!btf_find(&s, type))
+		return false;
+	*offset = s.bits / 8;
+	return true;
+}
+
+bool
+btf_array(const struct btf *b, const char *type, const char *member,
+	  uint64_t *length)
+{
+	struct btf_search s = { b, member, BTF_LOOKS_MAX, 0, 0 };
+	struct btf_type t;
+
+	if (!btf_find(&s, type) || s.type == 0 || s.type > b->ntypes)
+		return false;
+	t = btf_type_at(b, b->at[s.type - 1]);
+	if (t.kind != BTF_ARRAY)
+		return false;
+	*length = btf_u32(t.more + 8);
+	return true;
 }
 
 bool

@@ -33,6 +33,9 @@ void btf_close(struct btf *b) __attribute__((nonnull));
  */
 bool btf_member(const struct btf *b, const char *type, const char *member,
 		uint64_t *offset) __attribute__((nonnull, warn_unused_result));
+/* The length of the array that a member is. */
+bool btf_array(const struct btf *b, const char *type, const char *member,
+	       uint64_t *length) __attribute__((nonnull, warn_unused_result));
 /* The value of a constant of an enum. */
 bool btf_constant(const struct btf *b, const char *type, const char *name,
 		  uint64_t *value) __attribute__((nonnull, warn_unused_result));

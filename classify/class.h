@@ -27,6 +27,7 @@ enum page_class {
 enum page_flag {
 	PAGE_DIRTY = 1,  /* of a file, and may differ from what is on disk */
 	PAGE_MAPPED = 2, /* of a file, and a process has it mapped */
+	PAGE_PERCPU = 4, /* free, in a list of one CPU */
 };
 
 /* One page.  Of a file, .file is a place in guest.files and .index says which

@@ -19,6 +19,8 @@ struct linux_types {
 	uint64_t super_magic, super_name, super_uuid, super_dev, super_type;
 	uint64_t type_name;
 	uint64_t dirty, writeback, uptodate, reserved; /* masks of page.flags */
+	/* Of struct per_cpu_pages; no lists: not known. */
+	uint64_t percpu_count, percpu_lists, percpu_nlists;
 };
 
 /* How this kernel lays out what is read. */
@@ -83,6 +85,27 @@ void linux_files_fini(struct linux_files *f) __attribute__((nonnull));
 const struct linux_file *linux_files_of(struct linux_files *f, uint64_t mapping,
 					struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+
+/* Free pages that each CPU keeps for itself: struct per_cpu_pages has lists of
+ * them and counts them.  It is found by its lists.
+ */
+#define LINUX_HEADS_MAX 4096
+
+struct linux_percpu {
+	struct guest *guest;
+	const struct linux_tables *tables;
+	uint64_t array; /* of struct page, 0: not known */
+	uint64_t end;   /* pages in it */
+	uint64_t heads[LINUX_HEADS_MAX];
+	size_t nheads;
+	uint64_t looks; /* that are left */
+};
+
+/* A page that no one uses and that is first in a list at 'head'. */
+void linux_percpu_note(struct linux_percpu *p, uint64_t head)
+	__attribute__((nonnull));
+/* Makes pages free that are in such lists; all others were classified. */
+void linux_percpu_classify(struct linux_percpu *p) __attribute__((nonnull));
 
 /* Fills the pages, files and volumes of the guest and its checks. */
 int linux_pages_classify(struct guest *g, const struct linux_tables *t,

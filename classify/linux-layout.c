@@ -231,6 +231,10 @@ types_fill(struct linux_types *t, const struct btf *b)
 			return false;
 		memcpy((uint8_t *)t + m->at, &value, sizeof(value));
 	}
+	if (!btf_member(b, "per_cpu_pages", "count", &t->percpu_count) ||
+	    !btf_member(b, "per_cpu_pages", "lists", &t->percpu_lists) ||
+	    !btf_array(b, "per_cpu_pages", "lists", &t->percpu_nlists))
+		t->percpu_nlists = 0;
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
 		if (!btf_constant(b, flags[i].type, flags[i].name, &value) ||
 		    value > flags[i].max)

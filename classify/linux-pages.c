@@ -26,6 +26,7 @@ struct pages {
 	struct guest *guest;
 	const struct linux_tables *tables;
 	struct linux_files files;
+	struct linux_percpu percpu;
 	const struct memory_run *run;
 	uint64_t array; /* virtual: struct page n stands at array + n * size */
 	uint64_t free_left; /* pages left of a block of free pages */
@@ -36,7 +37,7 @@ struct pages {
 
 /* One struct page. */
 struct entry {
-	uint64_t flags, list, head, mapping, index, private;
+	uint64_t flags, prev, head, mapping, index, private;
 	uint32_t type, refcount;
 };
 
@@ -56,6 +57,7 @@ entry_read(const struct linux_tables *t, const uint8_t *at)
 	uint32_t type, refcount;
 	struct entry x = {
 		.flags = entry_word(at + l->flags),
+		.prev = entry_word(at + l->list + 8),
 		.head = entry_word(at + l->head),
 		.mapping = entry_word(at + l->mapping),
 		.private = entry_word(at + l->private),
@@ -185,6 +187,17 @@ pages_cached(struct pages *w, const struct entry *x, struct page_info *out,
 	return 0;
 }
 
+/* A page that nobody uses: it may be in a list of one CPU. */
+static void
+pages_idle(struct pages *w, const struct entry *x)
+{
+	uint64_t end = w->percpu.end * w->tables->layout.page_size;
+
+	if (x->mapping == 0 && x->type == UINT32_MAX && !(x->head & 1) &&
+	    x->prev - w->array >= end)
+		linux_percpu_note(&w->percpu, x->prev);
+}
+
 static int
 pages_one(struct pages *w, uint64_t pfn, const uint8_t *at,
 	  struct page_info *out, struct err *e)
@@ -208,7 +221,7 @@ pages_one(struct pages *w, uint64_t pfn, const uint8_t *at,
 	else if (x.flags & w->tables->types.reserved)
 		out->class = CLASS_RESERVED;
 	else if (x.refcount == 0)
-		out->class = CLASS_UNKNOWN;
+		pages_idle(w, &x);
 	else if (x.mapping & MAPPING_ANON)
 		out->class = CLASS_ANON;
 	else if (x.mapping != 0 && (x.mapping & MAPPING_FLAGS) == 0)
@@ -258,6 +271,10 @@ pages_section(struct pages *w, uint64_t section)
 		return false;
 	/* Its low bits are flags: it is a multiple of a page. */
 	w->array = map & ~(uint64_t)(PAGE_BYTES - 1);
+	if (w->described == 0)
+		w->percpu.array = w->array;
+	if (w->percpu.array != w->array)
+		w->percpu.array = 0;
 	return w->array != 0;
 }
 
@@ -323,15 +340,24 @@ int
 linux_pages_classify(struct guest *g, const struct linux_tables *t,
 		     struct err *e)
 {
-	struct pages w = { .guest = g, .tables = t };
+	struct pages w = { .guest = g,
+			   .tables = t,
+			   .percpu = { .guest = g, .tables = t } };
+	const struct memory_run *last;
 	int ret = linux_files_init(&w.files, g, t, e);
 
+	if (g->memory->nruns > 0) {
+		last = &g->memory->runs[g->memory->nruns - 1];
+		w.percpu.end = (last->gpa >> PAGE_SHIFT) + last->npages;
+	}
 	for (size_t i = 0; i < g->memory->nruns && ret == 0; i++) {
 		w.run = &g->memory->runs[i];
 		ret = pages_run(&w, e);
 	}
 	linux_files_fini(&w.files);
-	if (ret == 0)
+	if (ret == 0) {
+		linux_percpu_classify(&w.percpu);
 		pages_check(&w);
+	}
 	return ret;
 }

@@ -9,7 +9,7 @@ noinst_LIBRARIES += %D%/libclassify.a
 	%D%/guest.c %D%/guest.h %D%/guest-impl.h \
 	%D%/linux.c %D%/linux-impl.h \
 	%D%/linux-files.c %D%/linux-layout.c \
-	%D%/linux-pages.c %D%/linux-zones.c \
+	%D%/linux-pages.c %D%/linux-percpu.c %D%/linux-zones.c \
 	%D%/mmu.c %D%/mmu.h \
 	%D%/vmcoreinfo.c %D%/vmcoreinfo.h \
 	%D%/windows.c %D%/windows-impl.h \

@@ -142,22 +142,29 @@ memory_page(const struct memory *m, uint64_t n)
 }
 
 bool
-memory_page_at(const struct memory *m, uint64_t gpa, uint64_t *n)
+memory_run_at(const struct memory_run *runs, size_t nruns, uint64_t gpa,
+	      uint64_t *n)
 {
-	size_t low = 0, high = m->nruns;
+	size_t low = 0, high = nruns;
 	uint64_t pages;
 
 	while (high - low > 1) {
 		size_t mid = low + (high - low) / 2;
 
-		if (m->by_gpa[mid].gpa <= gpa)
+		if (runs[mid].gpa <= gpa)
 			low = mid;
 		else
 			high = mid;
 	}
-	if (m->nruns == 0 || m->by_gpa[low].gpa > gpa)
+	if (nruns == 0 || runs[low].gpa > gpa)
 		return false;
-	pages = (gpa - m->by_gpa[low].gpa) >> PAGE_SHIFT;
-	*n = m->by_gpa[low].first_page + pages;
-	return pages < m->by_gpa[low].npages;
+	pages = (gpa - runs[low].gpa) >> PAGE_SHIFT;
+	*n = runs[low].first_page + pages;
+	return pages < runs[low].npages;
+}
+
+bool
+memory_page_at(const struct memory *m, uint64_t gpa, uint64_t *n)
+{
+	return memory_run_at(m->by_gpa, m->nruns, gpa, n);
 }

@@ -86,5 +86,8 @@ const struct memory_segment *memory_segment_of(const struct memory *m,
  */
 bool memory_page_at(const struct memory *m, uint64_t gpa, uint64_t *n)
 	__attribute__((nonnull));
+/* The same in runs that are in order of gpa. */
+bool memory_run_at(const struct memory_run *runs, size_t nruns, uint64_t gpa,
+		   uint64_t *n) __attribute__((nonnull(4)));
 
 #endif

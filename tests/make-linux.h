@@ -31,6 +31,7 @@ enum made_place {
 	AT_FILE = 0xf000,
 	AT_SHARED = 0xf400,
 	AT_SUPER = 0xf800,
+	AT_PERCPU = 0xfc00,
 	AT_TYPES = 0x10000,
 };
 
@@ -39,8 +40,8 @@ enum made_place {
 
 /* What each page is. */
 enum made_pfn {
-	PFN_FREE = 32, /* eight of them */
-	PFN_LOOSE = 40,
+	PFN_FREE = 32,   /* eight of them */
+	PFN_PERCPU = 40, /* free, in a list of a CPU */
 	PFN_ANON,
 	PFN_FILE, /* two */
 	PFN_SLAB = 44,
@@ -50,6 +51,7 @@ enum made_pfn {
 	PFN_DIRTY,
 	PFN_SHMEM,
 	PFN_BEHIND, /* the end of its file */
+	PFN_LOOSE,  /* nobody uses it, and it is in no list */
 };
 
 static inline void
@@ -110,6 +112,19 @@ linux_make_pages(uint8_t *mem)
 	linux_put(mem, area + 8, MADE_DIRECT + free + 8);
 	linux_put(mem, area + 16, 1);
 	linux_page(mem, PFN_LOOSE, 0, 0, 0, UINT32_MAX, 0);
+	linux_page(mem, PFN_PERCPU, 0, 0, 0, UINT32_MAX, 0);
+	mem[AT_PERCPU + 4] = 1;
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t list = AT_PERCPU + 16 + 16 * i, at = MADE_DIRECT;
+
+		at += i == 1 ? AT_PAGES + PFN_PERCPU * 64 + 8 : list;
+		linux_put(mem, list, at);
+		linux_put(mem, list + 8, at);
+	}
+	linux_put(mem, AT_PAGES + PFN_PERCPU * 64 + 8,
+		  MADE_DIRECT + AT_PERCPU + 32);
+	linux_put(mem, AT_PAGES + PFN_PERCPU * 64 + 16,
+		  MADE_DIRECT + AT_PERCPU + 32);
 	linux_page(mem, PFN_ANON, up, MADE_DIRECT + AT_UTS + 1, 5, 0, 2);
 	linux_page(mem, PFN_FILE, up | 1 << 16, file, 7, UINT32_MAX, 3);
 	linux_page(mem, PFN_FILE + 1, 0, 0, 0, 0, 0);

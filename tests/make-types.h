@@ -31,6 +31,8 @@ static const struct linux_member linux_members[] = {
 	{ "super_block", "s_id", 128 },
 	{ "super_block", "s_uuid", 160 },
 	{ "file_system_type", "name", 0 },
+	{ "per_cpu_pages", "count", 4 },
+	{ "per_cpu_pages", "lists", 16 }, /* three of them */
 	{ "pageflags", "PG_uptodate", 2 },
 	{ "pageflags", "PG_dirty", 3 },
 	{ "pageflags", "PG_reserved", 12 },
@@ -59,7 +61,9 @@ linux_u32(struct linux_types_maker *t, uint32_t word)
 	t->ntypes += 4;
 }
 
-/* One struct, or the enum; type 1 is the union in struct page. */
+/* One struct, or the enum; type 1 is the union in struct page, type 2 the
+ * array in struct per_cpu_pages.
+ */
 static inline size_t
 linux_type(struct linux_types_maker *t, size_t i)
 {
@@ -80,7 +84,10 @@ linux_type(struct linux_types_maker *t, size_t i)
 			break;
 		linux_u32(t, m[k].name ? linux_string(t, m[k].name) : 0);
 		if (!is_enum)
-			linux_u32(t, 1);
+			linux_u32(t, strcmp(m[k].name ? m[k].name : "",
+					    "lists") == 0
+					     ? 2
+					     : 1);
 		linux_u32(t, is_enum ? m[k].value : m[k].value * 8);
 		in_union = !m[k].name;
 	}
@@ -100,6 +107,12 @@ linux_make_types(uint8_t *out)
 	linux_u32(&t, linux_string(&t, "index"));
 	linux_u32(&t, 0);
 	linux_u32(&t, 24 * 8);
+	linux_u32(&t, 0); /* type 2: the array */
+	linux_u32(&t, 3u << 24);
+	linux_u32(&t, 0);
+	linux_u32(&t, 0);
+	linux_u32(&t, 0);
+	linux_u32(&t, 3);
 	for (size_t i = 0; i < ARRAY_LEN(linux_members);)
 		i = linux_type(&t, i);
 	lengths[0] = 0;

@@ -21,7 +21,7 @@
 static void
 show(const struct guest *g, uint64_t ns)
 {
-	uint64_t counts[CLASS__MAX] = { 0 }, dirty = 0;
+	uint64_t counts[CLASS__MAX] = { 0 }, dirty = 0, percpu = 0;
 
 	printf("system %s\nrelease %s\nsound %d\npoisons %d\nns %" PRIu64 "\n",
 	       guest_os_name(g->os), g->release, guest_is_sound(g), g->poisons,
@@ -31,10 +31,12 @@ show(const struct guest *g, uint64_t ns)
 		       g->checks[i].what);
 	for (uint64_t n = 0; n < g->memory->npages; n++) {
 		counts[guest_class(g, n)]++;
+		percpu += g->pages && (g->pages[n].flags & PAGE_PERCPU);
 		dirty += g->pages && (g->pages[n].flags & PAGE_DIRTY);
 	}
 	for (unsigned c = 0; c < CLASS__MAX; c++)
 		printf("class %s %" PRIu64 "\n", class_name(c), counts[c]);
+	printf("class buddy %" PRIu64 "\n", counts[CLASS_FREE] - percpu);
 	printf("dirty %" PRIu64 "\nfiles %zu\n", dirty, g->nfiles);
 	for (size_t i = 1; i < g->nvolumes; i++)
 		printf("volume %s %s %u:%u\n", g->volumes[i].fs,
