@@ -38,11 +38,11 @@ found(const struct page_parser *p, uint32_t at, uint32_t from, uint32_t same)
 static inline bool
 look_back(const struct page_parser *p, uint32_t word, struct page_match *m)
 {
+	if (p->at < PARSE_REPS_FROM)
+		return false;
 	for (int i = 0; i < (int)REPS; i++) {
 		uint32_t d = p->rep[i], differ;
 
-		if (d > p->at)
-			continue;
 		differ = word ^ page_get4(p->in + p->at - d);
 		if (differ << 8)
 			continue;

@@ -7,10 +7,11 @@
 /* Looks for the match that saves most, in about fifths of a bit a byte; where
  * that is a short one, also one byte on.
  */
-#define WORTH 5  /* of a byte that need not be sent */
-#define LAZY  16 /* a longer match is taken at once */
-#define LONG  32 /* a longer repeated one ends the search */
-#define TAIL  16 /* bytes at the end that are not searched */
+#define WORTH       5  /* of a byte that need not be sent */
+#define SHORT       16 /* a longer match is taken at once */
+#define LONG_ENOUGH 64 /* the same for who is patient */
+#define LONG        32 /* a longer repeated one ends the search */
+#define TAIL        16 /* bytes at the end that are not searched */
 
 static int
 score_rep(uint32_t len, int rep)
@@ -42,21 +43,26 @@ look_back(const struct page_parser *p, uint32_t at, uint32_t word,
 	  struct page_match *m)
 {
 	const uint8_t *in = p->in + at, *end = p->in + p->len;
-	bool found = false;
+	uint32_t found = 0;
 
-	for (int i = 0; i < (int)REPS; i++) {
-		uint32_t d = p->rep[i];
+	if (at < PARSE_REPS_FROM)
+		return;
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < REPS; i++)
+		found |= (uint32_t)(page_get4(in - p->rep[i]) == word) << i;
+	if (found) {
+		for (; found; found &= found - 1) {
+			int i = __builtin_ctz(found);
+			uint32_t d = p->rep[i];
 
-		if (d > at || page_get4(in - d) != word)
-			continue;
-		found = true;
-		better(m, 4 + page_equal(in + 4, in + 4 - d, end), d, i);
+			better(m, 4 + page_equal(in + 4, in + 4 - d, end), d,
+			       i);
+		}
+		return;
 	}
-	for (int i = 0; !found && i < 4; i++) {
+	for (int i = 0; i < 4; i++) {
 		uint32_t d = p->rep[i], differ;
 
-		if (d > at)
-			continue;
 		differ = page_get4(in - d) ^ word;
 		if ((differ & 0xffff) == 0)
 			better(m, (uint32_t)__builtin_ctz(differ) >> 3, d, i);
@@ -90,7 +96,7 @@ look(struct page_parser *p, uint32_t at)
 static void
 remember(struct page_parser *p, uint32_t from, uint32_t end)
 {
-	uint32_t step = end - from > 64 ? 16 : 4;
+	uint32_t step = (end - from > 64 ? 4 : 1) * (p->patient ? 1 : 4);
 
 	for (uint32_t i = (from + step) & ~(step - 1); i < end; i += step) {
 		uint64_t v = page_get8(p->in + i);
@@ -100,25 +106,37 @@ remember(struct page_parser *p, uint32_t from, uint32_t end)
 	}
 }
 
+/* Goes one byte on for as long as that makes a better match of a short one. */
+static struct page_match
+wait_for_better(struct page_parser *p, struct page_match m, uint32_t limit)
+{
+	while (m.len < (p->patient ? LONG_ENOUGH : SHORT) &&
+	       p->at + 1 < limit) {
+		struct page_match next = look(p, p->at + 1);
+
+		if (next.score <= m.score + WORTH - 2)
+			break;
+		p->at++;
+		m = next;
+		if (!p->patient)
+			break;
+	}
+	return m;
+}
+
 void
 page_parse_lazy(struct page_parser *p, struct page_chunk *c)
 {
 	uint32_t limit = p->len > TAIL ? p->len - TAIL : 0;
 
 	while (page_parser_goes_on(p, c, limit)) {
-		struct page_match m = look(p, p->at), next;
+		struct page_match m = look(p, p->at);
 
 		if (m.score <= 0) {
 			p->at += 1 + ((p->at - p->anchor) >> 8);
 			continue;
 		}
-		if (m.len < LAZY && p->at + 1 < limit) {
-			next = look(p, p->at + 1);
-			if (next.score > m.score + WORTH - 2) {
-				p->at++;
-				m = next;
-			}
-		}
+		m = wait_for_better(p, m, limit);
 		while (m.rep < 0 && p->at > p->anchor && p->at > m.dist &&
 		       p->in[p->at - 1] == p->in[p->at - 1 - m.dist]) {
 			p->at--;

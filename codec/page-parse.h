@@ -16,6 +16,7 @@ struct page_parser {
 	/* Where words of 8 and of 4 bytes were last seen, plus 1. */
 	uint32_t *seen8, *seen4;
 	unsigned bits8, bits4; /* of their sizes */
+	bool patient;          /* search where it helps less */
 };
 
 /* Fills a chunk but for .start and the literals: CHUNK_SEQS sequences, or
@@ -27,6 +28,12 @@ page_parse_fn page_parse_fast; /* takes what it finds */
 page_parse_fn page_parse_lazy; /* weighs, and looks one byte ahead */
 
 /* Below: what parsers share. */
+
+/* The distances that a block begins with do not reach back beyond it from
+ * here on, and those that follow never do.
+ */
+#define PARSE_REPS_FROM (8 * REPS)
+
 static inline uint64_t
 page_get8(const uint8_t *at)
 {

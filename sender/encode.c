@@ -252,7 +252,7 @@ encode_choice(const struct effort *effort, struct codec_set *codecs,
 	const struct codec_choice none = { CODEC_RAW, 0 };
 
 	if (stream == STREAM_DATA || stream == STREAM_WORD)
-		return effort->data.id == CODEC_LZMA &&
+		return effort->data.id >= CODEC_LZMA &&
 				       encode_is_noise(codecs, raw)
 			       ? none
 			       : effort->data;

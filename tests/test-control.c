@@ -14,9 +14,9 @@ static const struct nature {
 	const char *name;
 	double ratio, speed;
 } nature[] = {
-	{ "raw", 1.0, 4e9 },      { "lz4", 0.3, 700e6 },
-	{ "fast", 0.2, 450e6 },   { "middle", 0.18, 250e6 },
-	{ "strong", 0.14, 25e6 }, { "max", 0.13, 3e6 },
+	{ "raw", 1.0, 4e9 },      { "lz4", 0.3, 900e6 },
+	{ "fast", 0.2, 700e6 },   { "middle", 0.15, 170e6 },
+	{ "strong", 0.14, 95e6 }, { "max", 0.12, 3e6 },
 };
 
 static const char *
@@ -59,7 +59,7 @@ slow_links_get_strong_codecs_and_fast_links_fast_ones(void **state)
 	control_init(&c, 2, NULL);
 	assert_string_equal(settle(&c, 5e6, 300), "strong");
 	control_init(&c, 2, NULL);
-	assert_string_equal(settle(&c, 60e6, 300), "middle");
+	assert_string_equal(settle(&c, 40e6, 300), "middle");
 	control_init(&c, 2, NULL);
 	assert_string_equal(settle(&c, 170e6, 300), "fast");
 	control_init(&c, 2, NULL);
