@@ -81,6 +81,9 @@ struct pfn {
  */
 bool windows_find_pfns(struct windows *w, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+/* Which versions have the layout that was found. */
+const char *windows_layout_name(const struct windows *w)
+	__attribute__((nonnull));
 /* The entry of one page; false if the database has none. */
 bool windows_pfn(const struct windows *w, uint64_t n, struct pfn *out)
 	__attribute__((nonnull, warn_unused_result));

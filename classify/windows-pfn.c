@@ -22,13 +22,14 @@
 struct pfn_layout {
 	unsigned next, previous, pte, references, flags, more, original;
 	unsigned prototype; /* this bit of u4 */
+	const char *versions;
 };
 
-/* Windows 7 to 8.1; 10 to 10 1809 and Server 2019; and from there on. */
 static const struct pfn_layout layouts[] = {
-	{ 0x00, 0x08, 0x10, 0x18, 0x1a, 0x1b, 0x20, 57 },
-	{ 0x00, 0x18, 0x08, 0x20, 0x22, 0x23, 0x10, 57 },
-	{ 0x00, 0x18, 0x08, 0x20, 0x22, 0x23, 0x10, 63 },
+	{ 0x00, 0x08, 0x10, 0x18, 0x1a, 0x1b, 0x20, 57, "Windows 7 to 8.1" },
+	{ 0x00, 0x18, 0x08, 0x20, 0x22, 0x23, 0x10, 57, "Windows 10 to 1903" },
+	{ 0x00, 0x18, 0x08, 0x20, 0x22, 0x23, 0x10, 63,
+	  "Windows 10 2004 and later" },
 };
 
 #define PTE_VALID      UINT64_C(1)
@@ -280,6 +281,12 @@ windows_find_pfns(struct windows *w, struct err *e)
 	w->is_old = w->layout == &layouts[0];
 	find_prototype_bit(w);
 	return true;
+}
+
+const char *
+windows_layout_name(const struct windows *w)
+{
+	return w->layout->versions;
 }
 
 bool

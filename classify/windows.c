@@ -275,6 +275,13 @@ say_checks(const struct windows *w, struct guest *g, const struct counts *c,
 {
 	uint64_t agree, looked, nfree = c->location[PFN_FREE];
 
+	/* These two hold, or there would be no guest to speak of. */
+	guest_check(g, true,
+		    "the page tables at 0x%llx map themselves at 0x%llx, and "
+		    "a Windows %u.%u",
+		    U w->mmu.root, U w->pte_base, w->major, w->minor);
+	guest_check(g, true, "PFN entries are laid out as in %s",
+		    windows_layout_name(w));
 	windows_pfns_agree(w, &agree, &looked);
 	guest_check(g, most(agree, looked, 90),
 		    "%llu of %llu page tables have their entry in the PFN "
@@ -289,8 +296,8 @@ say_checks(const struct windows *w, struct guest *g, const struct counts *c,
 		    "%llu pages are active, %llu bad",
 		    U c->location[PFN_ACTIVE], U c->location[PFN_BAD]);
 	guest_check(g, most(c->addresses, c->asked, 95),
-		    "of %llu of %llu pages bit and address agree on who maps "
-		    "them",
+		    "%llu of %llu pages have a bit and an address that agree "
+		    "on who maps them",
 		    U c->addresses, U c->asked);
 	guest_check(g, most(w->sections->valid, w->sections->asked, 95),
 		    "%llu of %llu shared pages lead to a section that proves "

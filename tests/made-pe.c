@@ -243,6 +243,7 @@ pe_make(struct pe *pe, unsigned code, unsigned tables, bool kernel,
 	put32(h + 24 + 36, 512);
 	put32(h + 24 + 56, relocs_rva + (tables + 1) * PAGE_BYTES);
 	put32(h + 24 + 60, 0x400);
+	put16(h + 24 + 68, kernel ? 1 : 3);
 	put32(h + 24 + 108, 16);
 	put32(h + 24 + 112 + 40, relocs_rva);
 	put32(h + 24 + 112 + 44, relocs_len);

@@ -98,14 +98,25 @@ put_module(struct made_windows *w, uint64_t *last, uint64_t base, uint64_t len,
 	*last = entry;
 }
 
+bool
+made_module(const struct made_windows *w, size_t i, struct pe *pe)
+{
+	unsigned kernel = MIN(300, (unsigned)(w->config.bytes >> 18));
+
+	if (i >= MADE_MODULES)
+		return false;
+	pe_make(pe, i ? 20 : kernel, i ? 5 : kernel / 5, i == 0, i + 1);
+	return true;
+}
+
 void
 made_put_modules(struct made_windows *w)
 {
-	static const char *const names[] = { "ntoskrnl.exe", "hal.dll",
-					     "drivers\\disk.sys",
-					     "drivers\\ntfs.sys" };
+	static const char *const names[MADE_MODULES] = { "ntoskrnl.exe",
+							 "hal.dll",
+							 "drivers\\disk.sys",
+							 "drivers\\ntfs.sys" };
 	uint64_t base = UINT64_C(0xfffff80002a4d000), last;
-	unsigned kernel = MIN(300, (unsigned)(w->config.bytes >> 18));
 	bool large = w->config.seed % 2;
 	struct pe pe;
 
@@ -114,8 +125,7 @@ made_put_modules(struct made_windows *w)
 		unsigned file =
 			add_file(w, "\\SystemRoot\\system32\\", names[i], base);
 
-		pe_make(&pe, i ? 20 : kernel, i ? 5 : kernel / 5, i == 0,
-			i + 1);
+		made_module(w, i, &pe);
 		map_module(w, &pe, base, file, large && i == 0);
 		if (i == 0) /* the head of the list is in its data */
 			last = w->modules = base + pe.sections[2].rva + 0x340;

@@ -54,6 +54,9 @@ void made_map_database(struct made_windows *w);
 void made_put_database(struct made_windows *w);
 
 /* made-windows-file.c */
+#define MADE_MODULES 4
+/* The file of the i-th module, the kernel first; false after the last. */
+bool made_module(const struct made_windows *w, size_t i, struct pe *pe);
 void made_put_modules(struct made_windows *w);
 void made_put_sections(struct made_windows *w);
 

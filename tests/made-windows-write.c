@@ -121,6 +121,16 @@ made_windows_write(const struct made_windows *w, enum made_container c, int fd)
 	}
 }
 
+/* Writes a file at a multiple of 4 KiB and moves on. */
+static bool
+write_file(int fd, const struct pe *pe, uint64_t *at)
+{
+	uint64_t here = *at;
+
+	*at += (pe->len + 3 * PAGE_BYTES) & ~(uint64_t)(PAGE_BYTES - 1);
+	return write_all(fd, pe->file, pe->len, here);
+}
+
 bool
 made_windows_disk(const struct made_windows *w, int fd)
 {
@@ -128,16 +138,15 @@ made_windows_disk(const struct made_windows *w, int fd)
 	struct pe made;
 	bool good = write_all(fd, "\353R\220NTFS    ", 11, at);
 
-	pe_make(&made, 40, 12, false, w->config.seed);
 	at += PAGE_BYTES;
-	good = good && write_all(fd, made.file, made.len, at);
-	at += (made.len + 2 * PAGE_BYTES) & ~(uint64_t)(PAGE_BYTES - 1);
+	pe_make(&made, 40, 12, false, w->config.seed);
+	good = good && write_file(fd, &made, &at);
 	pe_free(&made);
-	for (size_t i = 0; good && i < w->config.npes; i++) {
-		const struct pe *pe = &w->config.pes[i];
-
-		good = write_all(fd, pe->file, pe->len, at);
-		at += (pe->len + 3 * PAGE_BYTES) & ~(uint64_t)(PAGE_BYTES - 1);
+	for (size_t i = 0; made_module(w, i, &made); i++) {
+		good = good && write_file(fd, &made, &at);
+		pe_free(&made);
 	}
+	for (size_t i = 0; i < w->config.npes; i++)
+		good = good && write_file(fd, &w->config.pes[i], &at);
 	return good && ftruncate(fd, (off_t)((at | 0xfffff) + 1)) == 0;
 }

@@ -44,6 +44,17 @@ echo "# $without pages from the blocks, $with with programs; $images images" \
 [ "$((with - without))" -gt "$((images * 3 / 4))" ]
 result $? "libraries come from the disk"
 
+"$virt_mig" bench --explain-guest guest >explained 2>log
+cat explained >>log
+grep -q '^  windows 10.0.10240, 63.6 MiB' explained &&
+	[ "$(grep -c '^  passed: ' explained)" -ge 9 ] &&
+	! grep -q FAILED explained &&
+	grep -q '^  free pages need not be sent$' explained
+result $? "what was found, and which checks passed, is explained"
+grep -q "^  image  *$(grep -c '^[^ ]* image ' guest.truth) pages" explained &&
+	grep -q '^  standby by priority, 0 to 7: [0-9 ,]*$' explained
+result $? "so is how many pages there are of each class"
+
 timeout -s KILL 120 "$virt_mig" receive --listen unix:"$dir/socket" \
 	--port-file port --output got --image guest.disk >r.out 2>log &
 receiver=$!

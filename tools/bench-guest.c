@@ -80,6 +80,29 @@ explain_volume(const struct guest *g, uint32_t volume, FILE *out)
 		format_count(files, nfiles));
 }
 
+/* Of Windows: whether files have names, and what waits on standby. */
+static void
+explain_windows(const struct guest *g, FILE *out)
+{
+	char files[FORMAT_LEN], named[FORMAT_LEN], pages[FORMAT_LEN];
+	uint64_t nnamed = 0, npages = 0, waiting[8] = { 0 };
+
+	for (size_t i = 1; i < g->nfiles; i++)
+		nnamed += g->files[i].name != NULL;
+	for (uint64_t n = 0; n < g->memory->npages; n++) {
+		npages += g->pages[n].file != 0;
+		if (guest_class(g, n) == CLASS_STANDBY)
+			waiting[g->pages[n].priority & 7]++;
+	}
+	fprintf(out, "  %s pages are of %s files, %s of which have a name\n",
+		format_count(pages, npages), format_count(files, g->nfiles - 1),
+		format_count(named, nnamed));
+	fputs("  standby by priority, 0 to 7:", out);
+	for (unsigned i = 0; i < ARRAY_LEN(waiting); i++)
+		fprintf(out, " %s", format_count(pages, waiting[i]));
+	fputs("\n", out);
+}
+
 static void
 explain(const struct guest *g, double cpu_s, FILE *out)
 {
@@ -108,6 +131,8 @@ explain(const struct guest *g, double cpu_s, FILE *out)
 	explain_classes(g, out);
 	for (uint32_t i = 1; i < g->nvolumes; i++)
 		explain_volume(g, i, out);
+	if (g->os == GUEST_WINDOWS)
+		explain_windows(g, out);
 }
 
 static int
