@@ -72,6 +72,8 @@ err_exit_status(const struct err *e)
 		return 6;
 	case ERR_CANCELLED:
 		return 130;
+	case ERR_UNKNOWN:
+		return 10;
 	}
 	return 1;
 }

@@ -17,6 +17,7 @@ enum err_code {
 	ERR_LIMIT,     /* a bound or a time-out was reached: retry is safe */
 	ERR_VERSION,   /* the two ends do not speak the same version */
 	ERR_CANCELLED, /* the user said stop */
+	ERR_UNKNOWN,   /* where the VM is: ask both hosts */
 };
 
 struct err {

@@ -5,6 +5,7 @@ noinst_LIBRARIES += %D%/libcommon.a
 	%D%/buf.c %D%/buf.h \
 	%D%/child.c %D%/child.h \
 	%D%/clock.c %D%/clock.h \
+	%D%/conf.c %D%/conf.h \
 	%D%/digest.c %D%/digest.h \
 	%D%/endpoint.c %D%/endpoint.h \
 	%D%/err.c %D%/err.h \
@@ -19,6 +20,7 @@ noinst_LIBRARIES += %D%/libcommon.a
 	%D%/newfile.c %D%/newfile.h \
 	%D%/mover.c %D%/mover.h \
 	%D%/page.h \
+	%D%/parcel.c %D%/parcel.h \
 	%D%/pool.c %D%/pool.h \
 	%D%/sha256-k.h \
 	%D%/sha256x16.c %D%/sha256x16.h \

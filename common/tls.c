@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -188,6 +189,72 @@ tls_open(enum tls_role role, const char *dir, struct err *e)
 	return NULL;
 }
 
+static bool
+tls_name_matches(const struct tls_names *names, const ASN1_STRING *name)
+{
+	const char *text = (const char *)ASN1_STRING_get0_data(name);
+	size_t len = (size_t)ASN1_STRING_length(name);
+	char copy[256];
+
+	if (len >= sizeof(copy) || memchr(text, '\0', len))
+		return false;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	for (size_t i = 0; i < names->n; i++)
+		if (fnmatch(names->at[i], copy, FNM_NOESCAPE | FNM_CASEFOLD) ==
+		    0)
+			return true;
+	return false;
+}
+
+static bool
+tls_is_allowed(const struct tls_names *names, const X509 *cert)
+{
+	X509_NAME *subject = X509_get_subject_name(cert);
+	GENERAL_NAMES *others =
+		X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	bool found = false;
+	int at = -1;
+
+	while (!found && (at = X509_NAME_get_index_by_NID(
+				  subject, NID_commonName, at)) >= 0)
+		found = tls_name_matches(
+			names, X509_NAME_ENTRY_get_data(
+				       X509_NAME_get_entry(subject, at)));
+	for (int i = 0; !found && i < sk_GENERAL_NAME_num(others); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(others, i);
+
+		found = name->type == GEN_DNS &&
+			tls_name_matches(names, name->d.dNSName);
+	}
+	GENERAL_NAMES_free(others);
+	return found;
+}
+
+/* Called for each certificate of a chain, the end's own last. */
+static int
+tls_on_verify(int ok, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(
+		store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	const struct tls_names *names =
+		SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+	if (!ok || X509_STORE_CTX_get_error_depth(store) > 0 || !names ||
+	    tls_is_allowed(names, X509_STORE_CTX_get_current_cert(store)))
+		return ok;
+	X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+	return 0;
+}
+
+void
+tls_allow(struct tls *tls, const struct tls_names *names)
+{
+	SSL_CTX_set_app_data(tls->ctx, (void *)(uintptr_t)names);
+	SSL_CTX_set_verify(tls->ctx, SSL_CTX_get_verify_mode(tls->ctx),
+			   tls_on_verify);
+}
+
 void
 tls_close(struct tls *tls)
 {
@@ -264,6 +331,7 @@ tls_alert_meaning(int reason)
 		return "it is not for this use";
 	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
 	case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+	case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
 		return "the other end does not accept it";
 	case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
 		return "none was shown";
@@ -281,6 +349,10 @@ tls_failed_verify(SSL *ssl, long verify, struct err *e)
 		return err_set(e, ERR_AUTH,
 			       "the other end's certificate is not for %.150s",
 			       host);
+	if (verify == X509_V_ERR_APPLICATION_VERIFICATION)
+		return err_set(e, ERR_AUTH,
+			       "the other end's certificate has no name that "
+			       "is allowed here");
 	return err_set(e, ERR_AUTH, "the other end's certificate: %s",
 		       X509_verify_cert_error_string(verify));
 }

@@ -25,6 +25,17 @@ struct tls;
  */
 struct tls *tls_open(enum tls_role role, const char *dir, struct err *e)
 	__attribute__((nonnull(3), warn_unused_result));
+/* Of the ends that come to us as clients only those whose certificate has one
+ * of these names, as its subject's common name or as a DNS name; '*' stands
+ * for anything: "*.example.org".  The names outlive all sessions.
+ */
+struct tls_names {
+	const char *const *at;
+	size_t n;
+};
+
+void tls_allow(struct tls *tls, const struct tls_names *names)
+	__attribute__((nonnull));
 void tls_close(struct tls *tls);
 const char *tls_dir(const struct tls *tls) __attribute__((nonnull));
 

@@ -114,7 +114,7 @@ socket_pair(int *listening, int *connected, struct err *e)
 }
 
 static int
-start_server(struct nbd_disk *n, const char *opts, int *connected,
+start_server(struct child *server, const char *opts, int *connected,
 	     struct err *e)
 {
 	const char *argv[] = {
@@ -125,7 +125,7 @@ start_server(struct nbd_disk *n, const char *opts, int *connected,
 
 	if (socket_pair(&listening, connected, e) < 0)
 		return -1;
-	if (child_start(&n->child, argv, listening, e) < 0) {
+	if (child_start(server, argv, listening, e) < 0) {
 		close(*connected);
 		return -1;
 	}
@@ -355,26 +355,59 @@ static const struct disk_ops nbd_ops = {
 };
 
 int
-disk_nbd_open(struct disk *d, const char *path, const char *format,
-	      struct err *e)
+disk_nbd_lend(struct disk *d, const char *path, const char *format, int *fd,
+	      struct child *server, struct err *e)
 {
 	auto_free char *opts = disk_chain_opts(d, path, format, e);
-	struct nbd_disk *n = opts ? calloc(1, sizeof(*n)) : NULL;
-	int connected;
 
 	if (!opts)
 		return -1;
-	if (!n)
-		return err_sys(e, "%s", path);
-	n->child = (struct child){ .out = -1, .err = -1 };
+	if (start_server(server, opts, fd, e) < 0)
+		return err_prefix(e, "%s", path);
+	return 0;
+}
+
+/* Of the server, as far as it is ours. */
+static int
+nbd_disk_open(struct disk *d, const char *name, int connected,
+	      const struct child *server, struct err *e)
+{
+	struct nbd_disk *n = calloc(1, sizeof(*n));
+
+	if (!n) {
+		close(connected);
+		return err_sys(e, "%s", name);
+	}
+	n->child = *server;
 	n->data.context = LIBNBD_CONTEXT_BASE_ALLOCATION;
 	n->depth.context = CONTEXT_DEPTH;
-	if (start_server(n, opts, &connected, e) < 0 ||
-	    connect_server(n, connected, &d->size, e) < 0) {
+	if (connect_server(n, connected, &d->size, e) < 0) {
 		nbd_disk_free(n);
-		return err_prefix(e, "%s", path);
+		return err_prefix(e, "%s", name);
 	}
 	d->ops = &nbd_ops;
 	d->state = n;
 	return 0;
+}
+
+int
+disk_nbd_take(struct disk *d, int fd, const char *name, struct err *e)
+{
+	const struct child none = { .out = -1, .err = -1 };
+
+	return nbd_disk_open(d, name, fd, &none, e);
+}
+
+int
+disk_nbd_open(struct disk *d, const char *path, const char *format,
+	      struct err *e)
+{
+	struct child server;
+	int connected;
+
+	if (disk_nbd_lend(d, path, format, &connected, &server, e) < 0)
+		return -1;
+	if (nbd_disk_open(d, path, connected, &server, e) == 0)
+		return 0;
+	return -1;
 }

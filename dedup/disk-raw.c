@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,11 +58,23 @@ static const struct disk_ops raw_ops = {
 int
 disk_raw_open(struct disk *d, const char *path, struct err *e)
 {
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, "%s", path);
+	return disk_raw_take(d, fd, path, e);
+}
+
+int
+disk_raw_take(struct disk *d, int fd, const char *path, struct err *e)
+{
 	struct map *m = malloc(sizeof(*m));
 
-	if (!m)
+	if (!m) {
+		close(fd);
 		return err_sys(e, "%s", path);
-	if (map_open(m, path, e) < 0) {
+	}
+	if (map_take(m, fd, path, e) < 0) {
 		free(m);
 		return -1;
 	}

@@ -70,21 +70,61 @@ known_format(const char *name, const char **format, struct err *e)
 	return 0;
 }
 
+static int
+disk_begin(struct disk *d, const char *path, const char *format, struct err *e)
+{
+	*d = (struct disk){ .ops = NULL };
+	return format ? known_format(format, &d->format, e)
+		      : disk_probe(path, &d->format, e);
+}
+
+static bool
+is_raw(const struct disk *d)
+{
+	return strcmp(d->format, "raw") == 0;
+}
+
 int
 disk_open(struct disk *d, const char *path, const char *format, struct err *e)
 {
-	const char *found;
-	int ret;
-
-	*d = (struct disk){ .ops = NULL };
-	ret = format ? known_format(format, &found, e)
-		     : disk_probe(path, &found, e);
-	if (ret < 0)
+	if (disk_begin(d, path, format, e) < 0)
 		return -1;
-	d->format = found;
-	if (strcmp(found, "raw") == 0)
+	if (is_raw(d))
 		return disk_raw_open(d, path, e);
-	return disk_nbd_open(d, path, found, e);
+	return disk_nbd_open(d, path, d->format, e);
+}
+
+int
+disk_lend(struct disk *d, const char *path, const char *format, int *fd,
+	  struct child *server, struct err *e)
+{
+	*server = (struct child){ .out = -1, .err = -1 };
+	if (disk_begin(d, path, format, e) < 0)
+		return -1;
+	if (!is_raw(d))
+		return disk_nbd_lend(d, path, d->format, fd, server, e);
+	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (*fd < 0)
+		return err_sys(e, "%s", path);
+	if (disk_add_file(d, *fd, path, e) < 0) {
+		close(*fd);
+		return -1;
+	}
+	d->nown = d->nfiles;
+	return 0;
+}
+
+int
+disk_take(struct disk *d, const char *name, const char *format, int fd,
+	  struct err *e)
+{
+	*d = (struct disk){ .ops = NULL };
+	if (known_format(format, &d->format, e) < 0) {
+		close(fd);
+		return -1;
+	}
+	return is_raw(d) ? disk_raw_take(d, fd, name, e)
+			 : disk_nbd_take(d, fd, name, e);
 }
 
 void

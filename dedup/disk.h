@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/child.h"
 #include "common/err.h"
 
 /* The bytes of a virtual disk, whatever files they are kept in. */
@@ -63,6 +64,19 @@ __attribute__((warn_unused_result));
 int disk_probe(const char *path, const char **format, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 void disk_close(struct disk *d) __attribute__((nonnull));
+
+/* For a process that can open nothing: one that can lends it the image, as an
+ * open file or as a connection to the server of server.  *d then says only
+ * what the image is made of.
+ */
+int disk_lend(struct disk *d, const char *path, const char *format, int *fd,
+	      struct child *server, struct err *e)
+	__attribute__((nonnull(1, 2, 4, 5, 6), warn_unused_result));
+/* And it takes it; fd is the disk's even on error.  Which files changed, only
+ * the lender knows.
+ */
+int disk_take(struct disk *d, const char *name, const char *format, int fd,
+	      struct err *e) __attribute__((nonnull, warn_unused_result));
 
 /* Reads bytes inside the disk; anything past its end is an error. */
 int disk_read(struct disk *d, uint64_t offset, void *out, size_t len,

@@ -55,6 +55,17 @@ held_index(struct held *h, const char *path, const struct index_how *how,
 	return h->index ? 0 : -1;
 }
 
+static void
+held_name_image(struct held *h)
+{
+	h->root = *index_root(h->index);
+	h->regions = index_regions(h->index, &h->nregions);
+	h->base = (struct base){ .kind = BASE_IMAGE,
+				 .npages = index_nblocks(h->index),
+				 .image = h->image,
+				 .index = h->index };
+}
+
 int
 held_open_image(struct held *h, const char *path, const char *format,
 		const struct index_how *how, struct err *e)
@@ -65,12 +76,95 @@ held_open_image(struct held *h, const char *path, const char *format,
 		held_close(h);
 		return -1;
 	}
-	h->root = *index_root(h->index);
-	h->regions = index_regions(h->index, &h->nregions);
-	h->base = (struct base){ .kind = BASE_IMAGE,
-				 .npages = index_nblocks(h->index),
-				 .image = h->image,
-				 .index = h->index };
+	held_name_image(h);
+	return 0;
+}
+
+static struct index *
+held_index_of_files(const char *path, const struct disk *disk, struct err *e)
+{
+	char place[PATH_MAX];
+	struct index *idx;
+
+	if (index_default_path(path, place, sizeof(place), e) < 0)
+		return NULL;
+	idx = index_open(place, e);
+	if (idx &&
+	    !index_is_of_files(idx, disk->format, disk->files, disk->nfiles)) {
+		index_close(idx);
+		idx = NULL;
+	}
+	if (!idx)
+		(void)err_set(e, ERR_USAGE, "%s: no index of this generation",
+			      path);
+	return idx;
+}
+
+int
+held_lend(struct held_loan *loan, const char *path, const char *format,
+	  struct err *e)
+{
+	struct index *idx;
+	struct disk disk;
+
+	*loan = (struct held_loan){ .disk = -1,
+				    .index = -1,
+				    .server = { .out = -1, .err = -1 } };
+	if (disk_lend(&disk, path, format, &loan->disk, &loan->server, e) < 0) {
+		disk_close(&disk);
+		return -1;
+	}
+	loan->format = disk.format;
+	idx = held_index_of_files(path, &disk, e);
+	if (idx)
+		loan->index = index_dup(idx);
+	index_close(idx);
+	disk_close(&disk);
+	if (loan->index >= 0)
+		return 0;
+	held_loan_close(loan);
+	return -1;
+}
+
+void
+held_loan_close(struct held_loan *loan)
+{
+	if (loan->disk >= 0)
+		close(loan->disk);
+	if (loan->index >= 0)
+		close(loan->index);
+	child_close(&loan->server);
+	loan->disk = loan->index = -1;
+}
+
+/* Whether the index may speak of the image: numbers blocks as it does. */
+static int
+held_fits(const struct held *h, struct err *e)
+{
+	size_t nparts, n;
+	const struct image_part *parts = image_parts(h->image, &nparts);
+	const struct image_part *indexed = index_parts(h->index, &n);
+
+	if (nparts == n && memcmp(parts, indexed, n * sizeof(*parts)) == 0)
+		return 0;
+	return err_set(e, ERR_CORRUPT, "%s: not what was indexed", h->name);
+}
+
+int
+held_take_image(struct held *h, const char *name, const char *format, int disk,
+		int index, struct err *e)
+{
+	*h = (struct held){ .name = name, .memory.map.fd = -1 };
+	h->image = image_take(name, format, disk, e);
+	if (h->image)
+		h->index = index_take(index, name, e);
+	else
+		close(index);
+	if (!h->index || held_fits(h, e) < 0) {
+		held_close(h);
+		return -1;
+	}
+	held_name_image(h);
 	return 0;
 }
 
@@ -129,14 +223,9 @@ held_hash_memory(struct held *h, const struct index_how *how, struct err *e)
 			    &h->root, e);
 }
 
-int
-held_open_memory(struct held *h, const char *path,
-		 const struct memory_region *regions, size_t nregions,
-		 const struct index_how *how, struct err *e)
+static int
+held_name_memory(struct held *h, const struct index_how *how, struct err *e)
 {
-	*h = (struct held){ .name = held_name(path), .memory.map.fd = -1 };
-	if (memory_open(&h->memory, path, regions, nregions, e) < 0)
-		return -1;
 	if (held_hash_memory(h, how, e) < 0) {
 		held_close(h);
 		return -1;
@@ -147,6 +236,28 @@ held_open_memory(struct held *h, const char *path,
 				 .memory = &h->memory,
 				 .fps = h->own_fps };
 	return 0;
+}
+
+int
+held_open_memory(struct held *h, const char *path,
+		 const struct memory_region *regions, size_t nregions,
+		 const struct index_how *how, struct err *e)
+{
+	*h = (struct held){ .name = held_name(path), .memory.map.fd = -1 };
+	if (memory_open(&h->memory, path, regions, nregions, e) < 0)
+		return -1;
+	return held_name_memory(h, how, e);
+}
+
+int
+held_take_memory(struct held *h, const char *name, int fd, struct err *e)
+{
+	static const struct index_how how;
+
+	*h = (struct held){ .name = name, .memory.map.fd = -1 };
+	if (memory_take(&h->memory, fd, name, e) < 0)
+		return -1;
+	return held_name_memory(h, &how, e);
 }
 
 size_t

@@ -33,11 +33,38 @@ struct held {
 int held_open_image(struct held *h, const char *path, const char *format,
 		    const struct index_how *how, struct err *e)
 	__attribute__((nonnull(1, 2, 4, 5), warn_unused_result));
+/* A disk image and its index, lent to a process that can open nothing.  The
+ * lender keeps the loan until that process is done.
+ */
+struct held_loan {
+	const char *format;
+	int disk, index; /* open files; the disk's may be a connection */
+	struct child server;
+};
+
+/* Lends an image that has an index of this generation at the default place;
+ * ERR_USAGE where it has none.  format as for image_open_as().
+ */
+int held_lend(struct held_loan *loan, const char *path, const char *format,
+	      struct err *e)
+	__attribute__((nonnull(1, 2, 4), warn_unused_result));
+void held_loan_close(struct held_loan *loan) __attribute__((nonnull));
+/* Takes what held_lend() lent: the two descriptors are the image's even on
+ * error.  name must outlive it.
+ */
+int held_take_image(struct held *h, const char *name, const char *format,
+		    int disk, int index, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
 /* A memory image; how->report gets pages.  All of it is read. */
 int held_open_memory(struct held *h, const char *path,
 		     const struct memory_region *regions, size_t nregions,
 		     const struct index_how *how, struct err *e)
 	__attribute__((nonnull(1, 2, 5, 6), warn_unused_result));
+/* The memory of a VM that this host kept, open as fd, which is the base's even
+ * on error.
+ */
+int held_take_memory(struct held *h, const char *name, int fd, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
 /* How many kernels an open image seems to hold. */
 size_t held_kernels(const struct held *image) __attribute__((nonnull));
 /* The i-th kernel that an open image holds; the image stays open longer.

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/mem.h"
 #include "common/page.h"
@@ -19,13 +20,10 @@ struct image {
 };
 
 static int
-image_init(struct image *img, const char *path, const char *format,
-	   struct err *e)
+image_init(struct image *img, const char *path, struct err *e)
 {
 	const struct image_part *last;
 
-	if (disk_open(&img->disk, path, format, e) < 0)
-		return -1;
 	img->path = strdup(path);
 	if (!img->path)
 		return err_sys(e, "%s", path);
@@ -47,7 +45,26 @@ image_open_as(const char *path, const char *format, struct err *e)
 		(void)err_sys(e, "%s", path);
 		return NULL;
 	}
-	if (image_init(img, path, format, e) < 0) {
+	if (disk_open(&img->disk, path, format, e) < 0 ||
+	    image_init(img, path, e) < 0) {
+		image_close(img);
+		return NULL;
+	}
+	return img;
+}
+
+struct image *
+image_take(const char *name, const char *format, int fd, struct err *e)
+{
+	struct image *img = calloc(1, sizeof(*img));
+
+	if (!img) {
+		close(fd);
+		(void)err_sys(e, "%s", name);
+		return NULL;
+	}
+	if (disk_take(&img->disk, name, format, fd, e) < 0 ||
+	    image_init(img, name, e) < 0) {
 		image_close(img);
 		return NULL;
 	}

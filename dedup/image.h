@@ -28,6 +28,10 @@ struct image *image_open(const char *path, struct err *e)
  */
 struct image *image_open_as(const char *path, const char *format, struct err *e)
 	__attribute__((nonnull(1, 3), warn_unused_result));
+/* What disk_lend() lent; fd is the image's even on error. */
+struct image *image_take(const char *name, const char *format, int fd,
+			 struct err *e)
+	__attribute__((nonnull, warn_unused_result));
 void image_close(struct image *img);
 
 const char *image_path(const struct image *img);

@@ -2,9 +2,11 @@
 #include "config.h"
 
 #include <endian.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/map.h"
 #include "dedup/index.h"
@@ -164,13 +166,26 @@ index_check(struct index *idx, struct err *e)
 struct index *
 index_open(const char *path, struct err *e)
 {
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		(void)err_sys(e, "%s", path);
+		return NULL;
+	}
+	return index_take(fd, path, e);
+}
+
+struct index *
+index_take(int fd, const char *path, struct err *e)
+{
 	struct index *idx = calloc(1, sizeof(*idx));
 
 	if (!idx) {
 		(void)err_sys(e, "%s", path);
+		close(fd);
 		return NULL;
 	}
-	if (map_open(&idx->map, path, e) < 0) {
+	if (map_take(&idx->map, fd, path, e) < 0) {
 		free(idx);
 		return NULL;
 	}
@@ -208,10 +223,16 @@ index_is_current(const struct index *idx, const struct image *img)
 	size_t n;
 	const struct image_file *files = image_files(img, &n);
 
-	if (n != idx->header.nfiles ||
-	    image_size(img) != idx->header.image_size ||
-	    image_nblocks(img) != idx->header.nblocks ||
-	    strcmp(image_format(img), idx->header.format) != 0)
+	return image_size(img) == idx->header.image_size &&
+	       image_nblocks(img) == idx->header.nblocks &&
+	       index_is_of_files(idx, image_format(img), files, n);
+}
+
+bool
+index_is_of_files(const struct index *idx, const char *format,
+		  const struct image_file *files, size_t n)
+{
+	if (n != idx->header.nfiles || strcmp(format, idx->header.format) != 0)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (!same_file(&files[i], &idx->files[i]))
@@ -347,4 +368,10 @@ index_find(const struct index *idx, uint64_t hint,
 		if (out[i] < idx->header.nblocks)
 			out[kept++] = out[i];
 	return kept;
+}
+
+int
+index_dup(const struct index *idx)
+{
+	return fcntl(idx->map.fd, F_DUPFD_CLOEXEC, 0);
 }

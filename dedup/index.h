@@ -26,12 +26,19 @@ struct index;
  */
 struct index *index_open(const char *path, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+/* The same of an open file, which is the index's even on error. */
+struct index *index_take(int fd, const char *name, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
 void index_close(struct index *idx);
 
 /* Whether the files of img are still the ones that were indexed.  A block
  * device counts as unchanged while it is the same device of the same size.
  */
 bool index_is_current(const struct index *idx, const struct image *img);
+/* The same of an image that nobody here reads: its format and its files. */
+bool index_is_of_files(const struct index *idx, const char *format,
+		       const struct image_file *files, size_t n)
+	__attribute__((nonnull));
 
 /* Whether it is the index of the backing file of img, and can prove that this
  * has not changed: a block device never proves that.
@@ -58,6 +65,8 @@ const struct image_file *index_files(const struct index *idx, size_t *n);
 uint64_t index_nblocks(const struct index *idx);
 uint64_t index_unique_blocks(const struct index *idx);
 size_t index_file_bytes(const struct index *idx);
+/* Another descriptor of its file; -1 where there can be no more. */
+int index_dup(const struct index *idx) __attribute__((nonnull));
 const struct digest *index_root(const struct index *idx);
 /* SHA-256 over each region's fingerprints; the last region may be short. */
 const struct digest *index_regions(const struct index *idx, size_t *n);

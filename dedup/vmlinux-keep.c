@@ -74,8 +74,9 @@ vmlinux_kept(struct memory *m, const uint8_t *file, size_t len, struct err *e)
 	char path[PATH_MAX];
 	struct err ignored;
 
-	if (keep_path(path, file, len, e) < 0)
-		return -1;
+	/* Where nothing can be kept, it is made anew each time. */
+	if (keep_path(path, file, len, &ignored) < 0)
+		return vmlinux_make(m, file, len, e);
 	if (access(path, R_OK) == 0 &&
 	    memory_open(m, path, NULL, 0, &ignored) == 0) {
 		if (m->npages > 0)

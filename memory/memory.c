@@ -104,6 +104,24 @@ memory_open_file(struct memory *m, const char *path,
 	return open_as(m, path, regions, nregions, true, e);
 }
 
+int
+memory_take(struct memory *m, int fd, const char *name, struct err *e)
+{
+	struct memory_region all = { .gpa = 0 };
+
+	*m = (struct memory){ .nsegments = 0 };
+	if (map_take(&m->map, fd, name, e) < 0)
+		return -1;
+	all.len = m->map.len - m->map.len % PAGE_BYTES;
+	m->format = memory_raw.name;
+	if (all.len > 0 && memory_raw_regions(m, &all, 1, e) == 0)
+		return 0;
+	if (all.len == 0)
+		(void)err_set(e, ERR_CORRUPT, "nothing in it");
+	memory_close(m);
+	return err_prefix(e, "%s", name);
+}
+
 void
 memory_close(struct memory *m)
 {

@@ -67,6 +67,11 @@ int memory_open_file(struct memory *m, const char *path,
 		     const struct memory_region *regions, size_t nregions,
 		     struct err *e)
 	__attribute__((nonnull(1, 2, 5), warn_unused_result));
+/* The guest's memory and nothing else, open as fd, which is the memory's even
+ * on error: laid out by number, whatever it looks like.
+ */
+int memory_take(struct memory *m, int fd, const char *name, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
 void memory_close(struct memory *m) __attribute__((nonnull));
 
 /* Parses "GPA:OFFSET:LENGTH", each 0x..., decimal, or with K, M, G. */

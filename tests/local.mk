@@ -302,6 +302,11 @@ check_PROGRAMS += %D%/test-protocol
 %C%_test_protocol_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-protocol
 
+check_PROGRAMS += %D%/test-parcel
+%C%_test_parcel_SOURCES = %D%/test-parcel.c %D%/test.h
+%C%_test_parcel_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-parcel
+
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh
 EXTRA_DIST += %D%/layers.sh

@@ -121,6 +121,105 @@ an_image_is_indexed_once_and_again_when_it_changed(void **state)
 		   ERR_SYSTEM);
 }
 
+/* As a process that can open nothing gets it from one that can. */
+static void
+check_lent(const char *name, const char *format)
+{
+	struct held_loan loan;
+	struct held a, b;
+	char path[128];
+
+	strcpy(path, path_of(name));
+	/* It is lent only with an index, and with one that is not outdated. */
+	assert_err(held_lend(&loan, path, format, &e), &e, ERR_USAGE);
+	assert_ok(held_open_image(&a, path, format, &how, &e), &e);
+	assert_ok(held_lend(&loan, path, format, &e), &e);
+	assert_string_equal(loan.format, format);
+	assert_ok(held_take_image(&b, name, loan.format, dup(loan.disk),
+				  dup(loan.index), &e),
+		  &e);
+	assert_memory_equal(&a.root, &b.root, sizeof(a.root));
+	assert_int_equal(a.base.npages, b.base.npages);
+	for (uint64_t n = 0; n < a.base.npages; n += 97) {
+		uint8_t one[PAGE_BYTES], two[PAGE_BYTES];
+
+		assert_memory_equal(base_page(&a.base, n, one, &e),
+				    base_page(&b.base, n, two, &e), PAGE_BYTES);
+	}
+	held_close(&a);
+	held_close(&b);
+	held_loan_close(&loan);
+}
+
+static void
+an_image_is_lent_with_its_index(void **state)
+{
+	struct held_loan loan;
+	char command[400];
+
+	(void)state;
+	write_pages("lent", 8);
+	check_lent("lent", "raw");
+	snprintf(command, sizeof(command),
+		 "cd %s && qemu-img convert -O qcow2 lent lent.qcow2", dir);
+	if (system("command -v qemu-img >/dev/null") == 0) {
+		assert_int_equal(system(command), 0);
+		check_lent("lent.qcow2", "qcow2");
+	}
+	write_pages("lent", 9);
+	assert_err(held_lend(&loan, path_of("lent"), "raw", &e), &e, ERR_USAGE);
+	assert_err(held_lend(&loan, path_of("none"), "raw", &e), &e,
+		   ERR_SYSTEM);
+}
+
+static void
+an_index_of_something_else_is_not_taken(void **state)
+{
+	struct held_loan a, b;
+	struct held h;
+
+	(void)state;
+	write_pages("one", 10);
+	assert_ok(held_open_image(&h, path_of("one"), "raw", &how, &e), &e);
+	held_close(&h);
+	assert_ok(held_lend(&a, path_of("one"), "raw", &e), &e);
+	write_pages("two", 10);
+	assert_int_equal(truncate(path_of("two"), sizeof(bytes) / 2), 0);
+	assert_ok(held_open_image(&h, path_of("two"), "raw", &how, &e), &e);
+	held_close(&h);
+	assert_ok(held_lend(&b, path_of("two"), "raw", &e), &e);
+	assert_err(
+		held_take_image(&h, "x", "raw", dup(b.disk), dup(a.index), &e),
+		&e, ERR_CORRUPT);
+	assert_err(
+		held_take_image(&h, "x", "raw", dup(b.disk), dup(b.disk), &e),
+		&e, ERR_CORRUPT);
+	held_loan_close(&a);
+	held_loan_close(&b);
+}
+
+static void
+kept_memory_is_taken_whatever_it_looks_like(void **state)
+{
+	struct held a, b;
+	int fd;
+
+	(void)state;
+	write_pages("kept", 11);
+	assert_ok(held_open_memory(&a, path_of("kept"), NULL, 0, &how, &e), &e);
+	fd = open(path_of("kept"), O_RDWR);
+	assert_ok(held_take_memory(&b, "kept", dup(fd), &e), &e);
+	assert_memory_equal(&a.root, &b.root, sizeof(a.root));
+	held_close(&a);
+	held_close(&b);
+	assert_int_equal(pwrite(fd, "\177ELF\2\1\1", 7, 0), 7);
+	assert_ok(held_take_memory(&b, "kept", dup(fd), &e), &e);
+	assert_int_equal(b.base.npages, NPAGES);
+	held_close(&b);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_err(held_take_memory(&b, "kept", fd, &e), &e, ERR_CORRUPT);
+}
+
 static void
 keyed_fingerprints_open_only_with_their_key(void **state)
 {
@@ -189,6 +288,9 @@ main(void)
 			equal_memories_have_equal_roots_and_a_change_shows_in_its_region),
 		cmocka_unit_test(
 			an_image_is_indexed_once_and_again_when_it_changed),
+		cmocka_unit_test(an_image_is_lent_with_its_index),
+		cmocka_unit_test(an_index_of_something_else_is_not_taken),
+		cmocka_unit_test(kept_memory_is_taken_whatever_it_looks_like),
 		cmocka_unit_test(keyed_fingerprints_open_only_with_their_key),
 		cmocka_unit_test(what_is_held_is_found_and_nothing_else),
 	};

@@ -19,6 +19,8 @@
 
 static char certs[] = "/tmp/test-tls.XXXXXX";
 
+static struct tls_names allowed; /* who may come as a client, if anything */
+
 struct outcome {
 	bool connected, ended;
 	struct err why;
@@ -96,6 +98,8 @@ meet(const char *client, const char *server, const char *host,
 	st = tls_open(TLS_SERVER, certs_of(server), &e);
 	assert_non_null(ct);
 	assert_non_null(st);
+	if (allowed.n > 0)
+		tls_allow(st, &allowed);
 	cl = link_connect(&config, &addr, 1, ct, host, &e);
 	assert_non_null(cl);
 	event_base_loop(base, EVLOOP_ONCE);
@@ -159,6 +163,28 @@ ends_of_two_cas_refuse_each_other(void **state)
 	assert_false(a.connected);
 	check_refused(&a, "the other end's certificate");
 	check_refused(&b, "a CA the other end does not trust");
+}
+
+static void
+only_clients_with_an_allowed_name_get_in(void **state)
+{
+	static const char *const none[] = { "server", "*.example.org" };
+	static const char *const some[] = { "nobody", "CLI*" };
+	struct outcome a, b;
+
+	(void)state;
+	allowed = (struct tls_names){ none, ARRAY_LEN(none) };
+	meet("good", "good", "127.0.0.1", &a, &b);
+	check_refused(&b, "no name that is allowed");
+	check_refused(&a, "our certificate was refused");
+	allowed = (struct tls_names){ some, ARRAY_LEN(some) };
+	meet("good", "good", "127.0.0.1", &a, &b);
+	assert_int_equal(a.why.code, ERR_NONE);
+	assert_int_equal(b.why.code, ERR_NONE);
+	/* A name helps nobody whose certificate is of another CA. */
+	meet("other", "good", "127.0.0.1", &a, &b);
+	assert_int_equal(b.why.code, ERR_AUTH);
+	allowed.n = 0;
 }
 
 static void
@@ -361,6 +387,7 @@ main(void)
 		cmocka_unit_test(two_ends_of_one_ca_meet),
 		cmocka_unit_test(a_server_of_another_name_is_refused),
 		cmocka_unit_test(ends_of_two_cas_refuse_each_other),
+		cmocka_unit_test(only_clients_with_an_allowed_name_get_in),
 		cmocka_unit_test(a_bad_certificate_of_ours_is_named),
 		cmocka_unit_test(strangers_are_refused),
 	};

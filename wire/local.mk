@@ -2,6 +2,7 @@
 # wire: what sender and receiver say to each other.
 noinst_LIBRARIES += %D%/libwire.a
 %C%_libwire_a_SOURCES = \
+	%D%/call.c %D%/call.h \
 	%D%/frame.c %D%/frame.h \
 	%D%/hello.c %D%/hello.h \
 	%D%/layout.c %D%/layout.h \

@@ -5,6 +5,7 @@
 # one line below, run 'make check' and then tests/fuzz/make-seeds NAME in the
 # build folder, and commit the file, the line and the seeds.
 check_PROGRAMS += %D%/fuzz-codec
+check_PROGRAMS += %D%/fuzz-conf
 check_PROGRAMS += %D%/fuzz-decode
 check_PROGRAMS += %D%/fuzz-elf
 check_PROGRAMS += %D%/fuzz-index
