@@ -7,10 +7,12 @@ noinst_LIBRARIES += %D%/libmemory.a
 	%D%/kdump.c \
 	%D%/layout.c \
 	%D%/libvirt-save.c \
+	%D%/lime.c \
 	%D%/memory.c %D%/memory.h %D%/memory-impl.h \
 	%D%/physical.c %D%/physical.h \
 	%D%/qemu-stream.c %D%/qemu-stream.h \
 	%D%/raw.c \
 	%D%/region.c \
+	%D%/vmware.c %D%/vmware.h \
 	%D%/windump.c \
 	$(NULL)

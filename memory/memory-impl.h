@@ -17,8 +17,8 @@ struct memory_format {
 	const char *name;
 	/* The mapped file begins like this format; raw has no such mark. */
 	bool (*is)(const struct map *map);
-	/* The pages do not stand in the file as they are: lay_out() puts a
-	 * memory of its own together (decoded.h).
+	/* The pages do not stand in the file as they are: lay_out() maps
+	 * another one (decoded.h).
 	 */
 	bool decodes;
 	/* Finds where the file keeps the guest's pages and ends in
@@ -26,10 +26,14 @@ struct memory_format {
 	 * that leaves pages out says so in m->format.
 	 */
 	int (*lay_out)(struct memory *m, struct err *e);
+	/* Instead of lay_out() where the pages are in a file beside that one. */
+	int (*lay_out_beside)(struct memory *m, const char *path,
+			      struct err *e);
 };
 
 extern const struct memory_format memory_elf, memory_kdump, memory_libvirt_save,
-	memory_qemu_stream, memory_raw, memory_windump;
+	memory_lime, memory_qemu_stream, memory_raw, memory_vmware,
+	memory_windump;
 
 /* Where the low memory of QEMU's PC with 'len' bytes of memory ends; the rest
  * begins at 4 GiB.  Without q35 it is a "pc".

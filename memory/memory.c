@@ -13,7 +13,8 @@
 /* The formats that say what they are; everything else is raw. */
 static const struct memory_format *const formats[] = {
 	&memory_elf,          &memory_windump, &memory_qemu_stream,
-	&memory_libvirt_save, &memory_kdump,
+	&memory_libvirt_save, &memory_kdump,   &memory_lime,
+	&memory_vmware,
 };
 
 /* Files that hold a guest's memory in a form that is not read here.  Taken
@@ -25,13 +26,7 @@ static const struct {
 } foreign[] = {
 	{ "an incomplete libvirt save file", "LibvirtQemudPart", 16 },
 	{ "a 32-bit Windows crash dump", "PAGEDUMP", 8 },
-	{ "a LiME dump", "EMiL", 4 },
 	{ "an AVML dump", "AVML", 4 },
-	{ "a VMware state file", "\xd0\xbe\xd0\xbe", 4 },
-	{ "a VMware state file", "\xd1\xba\xd1\xba", 4 },
-	{ "a VMware state file", "\xd2\xba\xd2\xba", 4 },
-	{ "a VMware state file", "\xd2\xbe\xd2\xbe", 4 },
-	{ "a VMware state file", "\xd3\xbe\xd3\xbe", 4 },
 	{ "a VirtualBox saved state", "\x7fVirtualBox SavedState", 22 },
 	{ "a qcow2 disk image", "QFI\xfb", 4 },
 };
@@ -57,7 +52,7 @@ find_format(const struct map *map)
 }
 
 static int
-lay_out(struct memory *m, bool as_it_is, struct err *e)
+lay_out(struct memory *m, const char *path, bool as_it_is, struct err *e)
 {
 	const struct memory_format *format;
 
@@ -67,7 +62,8 @@ lay_out(struct memory *m, bool as_it_is, struct err *e)
 	if (as_it_is && format->decodes)
 		format = &memory_raw;
 	m->format = format->name;
-	return format->lay_out(m, e);
+	return format->lay_out_beside ? format->lay_out_beside(m, path, e)
+				      : format->lay_out(m, e);
 }
 
 static int
@@ -81,7 +77,7 @@ open_as(struct memory *m, const char *path, const struct memory_region *regions,
 		return -1;
 	m->format = memory_raw.name;
 	ret = nregions > 0 ? memory_raw_regions(m, regions, nregions, e)
-			   : lay_out(m, as_it_is, e);
+			   : lay_out(m, path, as_it_is, e);
 	if (ret < 0) {
 		memory_close(m);
 		return err_prefix(e, "%s", path);

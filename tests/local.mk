@@ -168,6 +168,18 @@ check_PROGRAMS += %D%/test-kdump
 %C%_test_kdump_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-kdump
 
+check_PROGRAMS += %D%/test-lime
+%C%_test_lime_SOURCES = %D%/test-lime.c %D%/make-dump.h %D%/memory-file.h \
+	%D%/test.h
+%C%_test_lime_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-lime
+
+check_PROGRAMS += %D%/test-vmware
+%C%_test_vmware_SOURCES = %D%/test-vmware.c %D%/make-dump.h \
+	%D%/memory-file.h %D%/test.h
+%C%_test_vmware_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-vmware
+
 check_PROGRAMS += %D%/show-memory
 %C%_show_memory_SOURCES = %D%/show-memory.c
 %C%_show_memory_LDADD = $(MIG_LDADD)

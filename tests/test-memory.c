@@ -221,8 +221,6 @@ known_formats_that_are_not_read_are_named(void **state)
 	} cases[] = {
 		{ "an incomplete libvirt save", "LibvirtQemudPart" },
 		{ "a 32-bit Windows crash dump", "PAGEDUMP" },
-		{ "a LiME dump", "EMiL" },
-		{ "a VMware state file", "\xd2\xbe\xd2\xbe" },
 		{ "a qcow2 disk image", "QFI\xfb" },
 	};
 
