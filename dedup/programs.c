@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,11 +18,13 @@
 /* Blocks that are read at a time. */
 #define PROGRAMS_CHUNK 1024
 /* Where NTFS is looked for: at as many MiB from where a part begins. */
-#define PROGRAMS_NTFS_MIB 2048
+#define PROGRAMS_NTFS_MIB 1024
 /* Pages that are laid out in all, whatever the image says: 32 GiB. */
 #define PROGRAMS_WORK_MAX (1u << 23)
 /* An address where no guest has memory, so that nothing is found by place. */
 #define PROGRAMS_GPA (UINT64_C(1) << 40)
+/* In the header page, behind the core's own: the root of the image. */
+#define PROGRAMS_ROOT_AT 2048
 
 struct programs {
 	struct image *img;
@@ -117,25 +118,28 @@ look_at_run(struct programs *p, const struct image_run *run,
 }
 
 static int
-look(struct programs *p, const struct index_how *how, struct err *e)
+look(struct programs *p, const struct digest *root, const struct index_how *how,
+     struct err *e)
 {
 	struct image_run run = { .first = 0 };
 	uint8_t header[PAGE_BYTES];
-	int more;
+	int more = has_ntfs(p->img);
 
-	while ((more = image_next_data(p->img, run.first + run.n, &run, e)) > 0)
-		if (look_at_run(p, &run, how, e) < 0)
+	while (more > 0) {
+		more = image_next_data(p->img, run.first + run.n, &run, e);
+		if (more < 0 || (more > 0 && look_at_run(p, &run, how, e) < 0))
 			return -1;
+	}
 	core_header(PROGRAMS_GPA, p->npages * PAGE_BYTES, header);
-	if (more < 0 ||
-	    newfile_write(&p->file, 0, header, sizeof(header), e) < 0)
+	memcpy(header + PROGRAMS_ROOT_AT, root->b, DIGEST_BYTES);
+	if (newfile_write(&p->file, 0, header, sizeof(header), e) < 0)
 		return -1;
 	return newfile_commit(&p->file, e);
 }
 
 static int
-make(const char *path, struct image *img, const struct index_how *how,
-     struct err *e)
+make(const char *path, struct image *img, const struct digest *root,
+     const struct index_how *how, struct err *e)
 {
 	struct programs p = { .img = img, .file = { .fd = -1 } };
 	int ret = -1;
@@ -146,7 +150,7 @@ make(const char *path, struct image *img, const struct index_how *how,
 		(void)err_sys(e, "programs");
 	else if (table_init(&p.seen, PROGRAMS_PAGES_MAX, e) == 0 &&
 		 newfile_open(&p.file, path, e) == 0)
-		ret = look(&p, how, e);
+		ret = look(&p, root, how, e);
 	newfile_close(&p.file);
 	table_fini(&p.seen);
 	free(p.chunk);
@@ -154,19 +158,20 @@ make(const char *path, struct image *img, const struct index_how *how,
 	return ret;
 }
 
-static int
-keep_path(char path[PATH_MAX], const struct digest *root, struct err *e)
+/* Maps what is kept at the path, if it is of that generation. */
+static bool
+open_kept(struct memory *m, const char *path, const struct digest *root)
 {
-	size_t n;
+	struct err ignored;
 
-	if (index_folder(path, PATH_MAX - 96, e) < 0)
-		return -1;
-	n = strlen(path);
-	n += (size_t)sprintf(path + n, "/programs-");
-	for (unsigned i = 0; i < DIGEST_BYTES; i++)
-		n += (size_t)sprintf(path + n, "%02x", root->b[i]);
-	strcpy(path + n, ".core");
-	return 0;
+	if (access(path, R_OK) < 0 ||
+	    memory_open(m, path, NULL, 0, &ignored) < 0)
+		return false;
+	if (m->map.len >= PAGE_BYTES &&
+	    memcmp(m->map.data + PROGRAMS_ROOT_AT, root->b, DIGEST_BYTES) == 0)
+		return true;
+	memory_close(m);
+	return false;
 }
 
 int
@@ -174,17 +179,17 @@ programs_kept(struct memory *m, struct image *img, const struct digest *root,
 	      const struct index_how *how, struct err *e)
 {
 	char path[PATH_MAX];
-	struct err ignored;
+	size_t n;
 
-	*m = (struct memory){ .map.fd = -1 };
-	if (keep_path(path, root, e) < 0)
+	if (index_default_path(image_path(img), path, sizeof(path) - 16, e) < 0)
 		return -1;
-	if (access(path, R_OK) == 0 &&
-	    memory_open(m, path, NULL, 0, &ignored) == 0)
+	n = strlen(path);
+	if (n > 4 && strcmp(path + n - 4, ".idx") == 0)
+		n -= 4;
+	strcpy(path + n, ".programs");
+	if (open_kept(m, path, root))
 		return 0;
-	if (!has_ntfs(img))
-		return 0;
-	if (make(path, img, how, e) < 0)
+	if (make(path, img, root, how, e) < 0)
 		return -1;
 	return memory_open(m, path, NULL, 0, e);
 }

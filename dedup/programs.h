@@ -10,15 +10,16 @@
 /* The programs of Windows that a disk image holds, laid out as in memory: those
  * of their pages that are no blocks of the image (pe.h), one behind the other
  * in the order of the disk.  Both ends make the same of the same image.  They
- * are kept beside the indexes, named by the root of the image.  What is kept is
- * mapped, and hashed by whoever offers it: a damaged one agrees with nobody.
+ * are kept beside the index, until the image is of another generation.  What is
+ * kept is mapped, and hashed by whoever offers it: a damaged one agrees with
+ * nobody.
  */
 
 /* Beyond this, programs are left out: 1 GiB of pages. */
 #define PROGRAMS_PAGES_MAX (1u << 18)
 
 /* The programs of the image with that root: kept, or looked for now, which
- * reads all of it once, and kept.  No pages if it holds no NTFS: nothing is
+ * reads all of it once, and kept.  No pages if it holds no NTFS: little is
  * read then.  For memory_close().
  */
 int programs_kept(struct memory *m, struct image *img,
