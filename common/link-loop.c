@@ -216,8 +216,8 @@ link_connect(const struct link_config *config,
 }
 
 struct link *
-link_accept(const struct link_config *config, int fd, const struct tls *tls,
-	    struct err *e)
+link_over(const struct link_config *config, int fd, const struct tls *tls,
+	  const char *host, struct err *e)
 {
 	struct endpoint_addr addr = { .len = sizeof(addr.sa) };
 	struct link *l = link_new(config, tls, e);
@@ -227,6 +227,7 @@ link_accept(const struct link_config *config, int fd, const struct tls *tls,
 		return NULL;
 	}
 	l->mover.fd = fd;
+	snprintf(l->host, sizeof(l->host), "%s", host ? host : "");
 	if (evutil_make_socket_nonblocking(fd) < 0 ||
 	    getpeername(fd, (struct sockaddr *)&addr.sa, &addr.len) < 0) {
 		(void)err_sys(e, "connection");
@@ -252,6 +253,19 @@ link_free(struct link *l)
 		l->freed = true;
 	else
 		link_free_now(l);
+}
+
+struct link *
+link_accept(const struct link_config *config, int fd, const struct tls *tls,
+	    struct err *e)
+{
+	return link_over(config, fd, tls, NULL, e);
+}
+
+void
+link_set_dead_ms(struct link *l, unsigned ms)
+{
+	l->config.dead_ms = ms;
 }
 
 const char *

@@ -68,6 +68,10 @@ struct link *link_connect(const struct link_config *config,
 struct link *link_accept(const struct link_config *config, int fd,
 			 const struct tls *tls, struct err *e)
 	__attribute__((nonnull(1, 4), warn_unused_result));
+/* The same from either end; host as for link_connect(). */
+struct link *link_over(const struct link_config *config, int fd,
+		       const struct tls *tls, const char *host, struct err *e)
+	__attribute__((nonnull(1, 5), warn_unused_result));
 /* Closes at once; what is queued is lost. */
 void link_free(struct link *l);
 
@@ -100,6 +104,8 @@ void link_want(struct link *l, size_t n) __attribute__((nonnull));
 void link_pause(struct link *l) __attribute__((nonnull));
 void link_resume(struct link *l) __attribute__((nonnull));
 
+/* Instead of config.dead_ms from now on. */
+void link_set_dead_ms(struct link *l, unsigned ms) __attribute__((nonnull));
 /* Says goodbye: sends what is queued, then ends our direction, throws away
  * what still comes, and reports LINK_CLOSED (or LINK_FAILED) when the peer
  * has closed too, so that our last words are not overtaken by a reset.

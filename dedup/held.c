@@ -223,6 +223,19 @@ held_hash_memory(struct held *h, const struct index_how *how, struct err *e)
 			    &h->root, e);
 }
 
+int
+held_root(const struct memory *m, struct digest *root, struct err *e)
+{
+	const struct index_how how = { .report = NULL };
+	struct held h = { .memory = *m };
+	int ret = held_hash_memory(&h, &how, e);
+
+	*root = h.root;
+	free(h.own_fps);
+	free(h.own_regions);
+	return ret;
+}
+
 static int
 held_name_memory(struct held *h, const struct index_how *how, struct err *e)
 {

@@ -60,6 +60,9 @@ int held_open_memory(struct held *h, const char *path,
 		     const struct memory_region *regions, size_t nregions,
 		     const struct index_how *how, struct err *e)
 	__attribute__((nonnull(1, 2, 5, 6), warn_unused_result));
+/* The root that held_open_memory() would find. */
+int held_root(const struct memory *m, struct digest *root, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
 /* The memory of a VM that this host kept, open as fd, which is the base's even
  * on error.
  */

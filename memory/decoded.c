@@ -4,9 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -28,16 +26,10 @@ temporary_folder(void)
 int
 temporary_open(struct err *e)
 {
-	auto_free char *path = NULL;
-	int fd;
+	int fd = open(temporary_folder(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
-	if (asprintf(&path, "%s/virt-mig-XXXXXX", temporary_folder()) < 0)
-		return err_sys(e, "the name of a file");
-	fd = mkostemp(path, O_CLOEXEC); /* O_TMPFILE is not everywhere */
-	if (fd < 0)
-		return err_sys(e, "a file in %s (TMPDIR)", temporary_folder());
-	unlink(path);
-	return fd;
+	return fd < 0 ? err_sys(e, "a file in %s (TMPDIR)", temporary_folder())
+		      : fd;
 }
 
 int

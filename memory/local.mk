@@ -13,6 +13,7 @@ noinst_LIBRARIES += %D%/libmemory.a
 	%D%/qemu-stream.c %D%/qemu-stream.h \
 	%D%/raw.c \
 	%D%/region.c \
+	%D%/shadow.c %D%/shadow.h \
 	%D%/vmware.c %D%/vmware.h \
 	%D%/windump.c \
 	$(NULL)

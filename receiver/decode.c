@@ -14,6 +14,7 @@ struct decoder {
 	size_t nbases;
 	unsigned nworkers;
 	struct codec_set **codecs; /* one for each worker */
+	bool waits; /* for a bad frame to come again; of the turns */
 };
 
 struct decoder *
@@ -26,8 +27,10 @@ decoder_new(const struct base *bases, size_t nbases, unsigned nworkers,
 		(void)err_sys(e, "decoder");
 		return NULL;
 	}
-	*d = (struct decoder){ bases, nbases, nworkers,
-			       codec_sets_new(nworkers, e) };
+	*d = (struct decoder){ .bases = bases,
+			       .nbases = nbases,
+			       .nworkers = nworkers,
+			       .codecs = codec_sets_new(nworkers, e) };
 	if (d->codecs)
 		return d;
 	decoder_free(d);
@@ -137,10 +140,18 @@ decode_rebuild(struct pool_job *job, unsigned worker)
 	x->rebuild_ns = clock_cpu_ns() - t;
 }
 
+/* What stands before a framed page. */
+static int
+decode_digest_head(struct frame_digest *d, const struct rebuild_item *it,
+		   struct err *e)
+{
+	return frame_digest_head(d, it->number, it->head, it->head_len, e);
+}
+
 /* Gives the digest some pages, hashed together, and what stands after them. */
 static int
 decode_digest_batch(struct frame_digest *d, const struct rebuild_item *items,
-		    size_t n, struct err *e)
+		    size_t n, bool framed, struct err *e)
 {
 	const uint8_t *pages[64];
 	struct fingerprint fps[64];
@@ -153,8 +164,11 @@ decode_digest_batch(struct frame_digest *d, const struct rebuild_item *items,
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		const struct rebuild_item *it = &items[i];
-		int ret;
+		int ret = 0;
 
+		if (framed && it->nbytes == 0 &&
+		    decode_digest_head(d, it, e) < 0)
+			return -1;
 		if (!it->at)
 			ret = frame_digest_fill(d, it->fill, e);
 		else if (it->nbytes > 0)
@@ -173,7 +187,8 @@ decode_digest_items(const struct rebuild *r, struct frame_digest *d,
 {
 	for (size_t i = 0; i < r->nitems; i += 64)
 		if (decode_digest_batch(d, r->items + i,
-					MIN(r->nitems - i, (size_t)64), e) < 0)
+					MIN(r->nitems - i, (size_t)64),
+					rebuild_is_framed(r), e) < 0)
 			return -1;
 	return frame_digest_final(d, out, e);
 }
@@ -208,6 +223,21 @@ decode_check(struct pool_job *job, unsigned worker)
 	x->digest_ns = clock_cpu_ns() - t;
 }
 
+/* A framed frame: all of it in the turn. */
+static void
+decode_framed(struct pool_job *job, unsigned worker)
+{
+	struct decoding *x = (struct decoding *)job;
+	struct decoder *d = x->decoder;
+
+	x->held = d->waits && !x->again;
+	if (x->failed || x->held)
+		return;
+	decode_rebuild(job, worker);
+	decode_check(job, worker);
+	d->waits = !x->good;
+}
+
 void
 decoding_begin(struct decoding *x, struct span frame,
 	       const struct rebuild_target *target)
@@ -219,6 +249,18 @@ decoding_begin(struct decoding *x, struct span frame,
 	x->rebuild.target = *target;
 	x->failed = false;
 	x->good = false;
+	x->again = false;
+	x->held = false;
 	x->err.code = ERR_NONE;
 	x->unpack_ns = x->rebuild_ns = x->digest_ns = 0;
+}
+
+void
+decoding_begin_framed(struct decoding *x, struct span frame,
+		      const struct rebuild_target *target, bool again)
+{
+	decoding_begin(x, frame, target);
+	x->job.turn = decode_framed;
+	x->job.late = NULL;
+	x->again = again;
 }

@@ -43,6 +43,8 @@ struct decoding {
 	struct span streams[STREAM__MAX]; /* inside raw */
 	bool failed; /* no frame: the peer broke the protocol; err says how */
 	bool good;   /* rebuilt, and the digest agrees */
+	bool again;  /* framed: sent a second time, with all of its words */
+	bool held;   /* framed: not rebuilt, since a frame before it was bad */
 	struct err err;
 	uint64_t unpack_ns, rebuild_ns, digest_ns; /* CPU */
 };
@@ -51,6 +53,14 @@ struct decoding *decoding_new(struct decoder *d, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 void decoding_free(struct decoding *x);
 
+/* As decoding_begin(), for a framed target, to which every frame is right or
+ * was never there: the digest is part of the turn, and once a frame is not
+ * good, those after it come back .held, to be begun anew when that frame came
+ * a second time ('again') and was good.
+ */
+void decoding_begin_framed(struct decoding *x, struct span frame,
+			   const struct rebuild_target *target, bool again)
+	__attribute__((nonnull));
 /* The frame's bytes, and the pages of the target, stay where they are until
  * the job is done.
  */

@@ -7,7 +7,11 @@ noinst_LIBRARIES += %D%/libreceiver.a
 	%D%/decode.c %D%/decode.h \
 	%D%/file-sink.c %D%/file-sink.h \
 	%D%/incoming.c %D%/incoming.h \
-	%D%/live.h \
+	%D%/live.h %D%/live-impl.h \
+	%D%/live-channel.c \
+	%D%/live-frames.c \
+	%D%/live-life.c \
+	%D%/live-talk.c \
 	%D%/rebuild.c %D%/rebuild.h \
 	%D%/receive.c %D%/receive.h \
 	$(NULL)

@@ -13,7 +13,8 @@
 struct rebuilding {
 	struct rebuild *r;
 	struct plan_reader reader;
-	uint64_t page, pages_end;
+	uint64_t page; /* its number */
+	uint64_t left; /* pages of the frame */
 	uint64_t byte, bytes_end;
 	uint8_t scratch[PAGE_BYTES];
 };
@@ -35,7 +36,7 @@ rebuild_source(struct rebuilding *b, struct plan_ref ref, struct err *e)
 	const uint8_t *page = NULL;
 
 	if (ref.base == PLAN_BASE_HISTORY) {
-		if (ref.page < b->page)
+		if (rebuild_is_framed(b->r) || ref.page < b->page)
 			page = b->r->target.history(b->r->target.arg, ref.page);
 	} else if (base_shares(base, ref.page)) {
 		return base_page(base, ref.page, b->scratch, e);
@@ -115,27 +116,57 @@ rebuild_fill(uint8_t *out, uint64_t value)
 		memcpy(out + 8 * (size_t)i, &value, sizeof(value));
 }
 
+/* Where the next page goes, and what stands before it. */
+static uint8_t *
+rebuild_place(struct rebuilding *b, enum plan_code code,
+	      struct rebuild_item *item, struct err *e)
+{
+	const struct rebuild_target *t = &b->r->target;
+	bool zero = code == PLAN_ZERO || code == PLAN_FREE;
+	struct plan_place place;
+	uint8_t *out;
+	size_t len;
+
+	if (!rebuild_is_framed(b->r)) {
+		out = t->page(t->arg, b->page);
+	} else {
+		if (plan_get_place(&b->reader, &place, e) < 0)
+			return NULL;
+		b->page = place.number;
+		out = t->place(t->arg, &place, zero, &item->head, &len);
+		item->head_len = (uint32_t)len;
+		item->number = place.number;
+	}
+	if (!out)
+		(void)err_set(e, ERR_PROTOCOL, "there is no page %llu",
+			      (unsigned long long)b->page);
+	return out;
+}
+
 static int
 rebuild_page(struct rebuilding *b, enum plan_code code, struct err *e)
 {
-	uint8_t *out = b->r->target.page(b->r->target.arg, b->page);
-	struct rebuild_item item = { .at = out };
+	struct rebuild_item item = { .at = NULL };
+	uint8_t *out = rebuild_place(b, code, &item, e);
 	int ret = 0;
 
 	if (!out)
-		return err_set(e, ERR_PROTOCOL, "there is no page %llu",
-			       (unsigned long long)b->page);
+		return -1;
 	if (code == PLAN_ZERO || code == PLAN_FREE || code == PLAN_FILL) {
 		if (code == PLAN_FILL)
 			ret = plan_get_fill(&b->reader, &item.fill, e);
 		rebuild_fill(out, item.fill);
-		item.at = NULL;
 	} else if (code == PLAN_DATA) {
+		item.at = out;
 		ret = rebuild_data(b, out, e);
 	} else {
+		item.at = out;
 		ret = rebuild_ref(b, code, out, e);
 	}
+	if (ret == 0 && rebuild_is_framed(b->r))
+		b->r->target.done(b->r->target.arg, b->page, out);
 	b->page++;
+	b->left--;
 	return ret < 0 ? -1 : rebuild_item(b->r, item, e);
 }
 
@@ -159,7 +190,7 @@ rebuild_frame(struct rebuild *r, const struct frame *f,
 {
 	struct rebuilding b = { .r = r,
 				.page = f->first_page,
-				.pages_end = f->first_page + f->npages,
+				.left = f->npages,
 				.byte = f->first_byte,
 				.bytes_end = f->first_byte + f->nbytes };
 
@@ -167,18 +198,18 @@ rebuild_frame(struct rebuild *r, const struct frame *f,
 	plan_reader_init(&b.reader, streams,
 			 base_guest_like(r->bases, r->nbases),
 			 (uint8_t)r->nbases);
-	while (b.page < b.pages_end || b.byte < b.bytes_end) {
-		uint64_t left = b.pages_end - b.page, n;
+	while (b.left > 0 || b.byte < b.bytes_end) {
+		uint64_t n;
 		enum plan_code code;
 
-		if (plan_next(&b.reader, left, &code, &n, e) < 0)
+		if (plan_next(&b.reader, b.left, &code, &n, e) < 0)
 			return -1;
 		if (code == PLAN_BYTES) {
 			if (rebuild_bytes(&b, n, e) < 0)
 				return -1;
 			continue;
 		}
-		if (left == 0)
+		if (b.left == 0)
 			return err_set(e, ERR_PROTOCOL, "too many pages");
 		while (n-- > 0)
 			if (rebuild_page(&b, code, e) < 0)

@@ -25,6 +25,14 @@ struct rebuild_target {
 	/* Opaque bytes number first .. first+n-1. */
 	int (*bytes)(void *arg, uint64_t first, const uint8_t *bytes,
 		     uint64_t n, struct err *e);
+	/* NULL, or the target takes the pages of a framed batch, in any order
+	 * and again: puts the head of the next page and says what it is, and
+	 * then where the page goes (.page is not asked).
+	 */
+	uint8_t *(*place)(void *arg, const struct plan_place *p, bool zero,
+			  const uint8_t **head, size_t *head_len);
+	/* With .place: the page is rebuilt. */
+	void (*done)(void *arg, uint64_t n, const uint8_t *page);
 	void *arg;
 };
 
@@ -32,7 +40,10 @@ struct rebuild_target {
 struct rebuild_item {
 	const uint8_t *at; /* a page or opaque bytes; NULL: a fill */
 	uint64_t fill;
-	uint32_t nbytes; /* 0: a page */
+	uint32_t nbytes;     /* 0: a page */
+	uint32_t head_len;   /* of a framed page */
+	const uint8_t *head; /* NULL: it has none, unlike its number */
+	uint64_t number;
 };
 
 #define REBUILD_ITEMS_MAX (FRAME_PAGES_MAX * 2 + 1)
@@ -45,6 +56,12 @@ struct rebuild {
 	struct rebuild_item *items;
 	size_t nitems;
 };
+
+static inline bool
+rebuild_is_framed(const struct rebuild *r)
+{
+	return r->target.place;
+}
 
 /* Rebuilds the frame into the target.  Fails with ERR_PROTOCOL when the
  * streams say what they may not, or as base_page() did.

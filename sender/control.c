@@ -53,6 +53,12 @@ control_init(struct control *c, unsigned workers, const struct effort *pinned)
 			c->current = i;
 }
 
+void
+control_assume(struct control *c, double link)
+{
+	c->link = link;
+}
+
 /* What to expect of an effort: what was measured, or where that is missing or
  * old, the usual figures in proportion to those of the present effort, on
  * this data and this machine.
@@ -148,6 +154,7 @@ void
 control_delivered(struct control *c, uint64_t bytes, uint64_t ns, bool starved)
 {
 	double rate = (double)bytes * 1e9 / (double)(ns + 1);
+	bool first = c->link <= 0 || (!starved && !c->was_busy);
 
 	/* What a link delivered while it starved is a lower bound: go up from
 	 * it, and from what was believed; slowly, if that was measured.
@@ -156,5 +163,5 @@ control_delivered(struct control *c, uint64_t bytes, uint64_t ns, bool starved)
 		rate = MAX((c->was_busy ? 1.01 : 1.2) * c->link, 1.5 * rate);
 	else
 		c->was_busy = true;
-	control_average(&c->link, rate, c->link <= 0);
+	control_average(&c->link, rate, first);
 }

@@ -37,6 +37,9 @@ struct control {
 void control_init(struct control *c, unsigned workers,
 		  const struct effort *pinned) __attribute__((nonnull(1)));
 
+/* Believes so much of the link until it is measured. */
+void control_assume(struct control *c, double link) __attribute__((nonnull));
+
 /* The effort for the next frame.  One frame in 32 tries a neighbour that might
  * be better, so that its figures stay true.
  */

@@ -45,13 +45,18 @@ encoder_new(const struct planner_config *c, unsigned nworkers, struct err *e)
 	enc->memory = c->memory;
 	enc->guest_like = base_guest_like(c->bases, c->nbases);
 	enc->nworkers = nworkers;
-	enc->planner = planner_new(c, e);
-	if (enc->planner)
-		enc->codecs = codec_sets_new(nworkers, e);
-	if (enc->codecs)
+	enc->codecs = codec_sets_new(nworkers, e);
+	if (enc->codecs && (!c->memory || encoder_plan(enc, c, e) == 0))
 		return enc;
 	encoder_free(enc);
 	return NULL;
+}
+
+int
+encoder_plan(struct encoder *enc, const struct planner_config *c, struct err *e)
+{
+	enc->planner = planner_new(c, e);
+	return enc->planner ? 0 : -1;
 }
 
 struct encoding *
@@ -60,8 +65,8 @@ encoding_new(struct encoder *enc, struct err *e)
 	struct encoding *x = calloc(1, sizeof(*x));
 
 	if (x)
-		x->batch = calloc(1, sizeof(*x->batch));
-	if (!x || !x->batch) {
+		x->own = calloc(1, sizeof(*x->own));
+	if (!x || !x->own) {
 		(void)err_sys(e, "encoding");
 		free(x);
 		return NULL;
@@ -78,7 +83,7 @@ encoding_free(struct encoding *x)
 		return;
 	plan_writer_fini(&x->writer);
 	free(x->coded);
-	free(x->batch);
+	free(x->own);
 	free(x);
 }
 
@@ -117,15 +122,34 @@ encode_again(struct encoding *x, struct err *e)
 	return 0;
 }
 
+/* All of the batch that was given. */
+static int
+encode_given(struct encoding *x, struct err *e)
+{
+	const struct planner_limits limits = { x->effort->match, UINT32_MAX };
+	struct planner *p = x->encoder->planner;
+
+	if (!p || x->plain)
+		return planner_frame_plain(x->batch, &x->writer, &x->planned,
+					   e);
+	return planner_frame(p, &limits, x->batch, &x->writer, &x->planned, e);
+}
+
 static void
 encode_plan(struct pool_job *job, unsigned worker)
 {
 	struct encoding *x = (struct encoding *)job;
 	uint64_t t = clock_cpu_ns();
+	int ret;
 
 	(void)worker;
-	x->failed = (x->plain ? encode_again(x, &x->err)
-			      : encode_next(x, &x->err)) < 0;
+	if (x->batch->framed)
+		ret = encode_given(x, &x->err);
+	else if (x->plain)
+		ret = encode_again(x, &x->err);
+	else
+		ret = encode_next(x, &x->err);
+	x->failed = ret < 0;
 	x->match_ns = x->planned.match_cpu_ns;
 	x->plan_ns = clock_cpu_ns() - t - x->match_ns;
 }
@@ -177,6 +201,10 @@ encode_digest_items(struct encoding *x, struct frame_digest *d, struct err *e)
 				return -1;
 		if (i == b->npages)
 			break;
+		if (b->framed &&
+		    frame_digest_head(d, b->pages[i].number, b->pages[i].head,
+				      b->pages[i].head_len, e) < 0)
+			return -1;
 		if (encode_is_filled(pl->codes[i])) {
 			if (frame_digest_fill(d, pl->fills[i], e) < 0)
 				return -1;
@@ -316,6 +344,7 @@ encoding_begin(struct encoding *x, const struct effort *effort)
 	x->job.turn = encode_plan;
 	x->job.late = encode_finish;
 	x->effort = effort;
+	x->batch = x->own;
 	x->plain = false;
 	x->failed = false;
 }
@@ -327,6 +356,17 @@ encoding_begin_again(struct encoding *x, const struct effort *effort,
 	encoding_begin(x, effort);
 	x->plain = true;
 	x->range = *range;
+}
+
+void
+encoding_begin_batch(struct encoding *x, const struct effort *effort,
+		     struct batch *b, unsigned channel, uint64_t byte,
+		     bool plain)
+{
+	encoding_begin(x, effort);
+	x->batch = b;
+	x->start = (struct source_cursor){ .page = channel, .byte = byte };
+	x->plain = plain;
 }
 
 bool

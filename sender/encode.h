@@ -21,10 +21,16 @@
  */
 struct encoder;
 
+/* c->memory may be NULL: then all frames are plain until encoder_plan(). */
 struct encoder *encoder_new(const struct planner_config *c, unsigned nworkers,
 			    struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 void encoder_free(struct encoder *enc);
+/* Plans from now on, with the bases that the encoder was made with; in a turn,
+ * or while there is no encoding under way.
+ */
+int encoder_plan(struct encoder *enc, const struct planner_config *c,
+		 struct err *e) __attribute__((nonnull, warn_unused_result));
 
 struct encoding {
 	struct pool_job job; /* first: a pool_job of ours is an encoding */
@@ -34,6 +40,7 @@ struct encoding {
 	struct source_range range;  /* of it; what is left afterwards */
 	struct source_cursor start; /* where the batch stands */
 	struct batch *batch;        /* its pages and bytes */
+	struct batch *own;          /* for pages of a memory image */
 	struct plan_writer writer;
 	struct planned planned;
 	struct frame frame; /* points into coded */
@@ -58,6 +65,13 @@ void encoding_begin(struct encoding *x, const struct effort *effort)
 void encoding_begin_again(struct encoding *x, const struct effort *effort,
 			  const struct source_range *range)
 	__attribute__((nonnull));
+/* Makes a frame of all of a framed batch, which stays where it is until the
+ * job is done: a piece of a channel, from that byte of it on.  plain: again,
+ * without references.
+ */
+void encoding_begin_batch(struct encoding *x, const struct effort *effort,
+			  struct batch *b, unsigned channel, uint64_t byte,
+			  bool plain) __attribute__((nonnull));
 /* Nothing was left to plan: this frame is empty and need not be sent. */
 bool encoding_is_end(const struct encoding *x) __attribute__((nonnull));
 /* What to hand to encoding_begin_again() should this frame be refused. */

@@ -8,7 +8,12 @@ noinst_LIBRARIES += %D%/libsender.a
 	%D%/control.c %D%/control.h \
 	%D%/effort.c %D%/effort.h \
 	%D%/encode.c %D%/encode.h \
-	%D%/live.h \
+	%D%/flow.c %D%/flow.h \
+	%D%/live.h %D%/live-impl.h \
+	%D%/live-channel.c \
+	%D%/live-frames.c \
+	%D%/live-life.c \
+	%D%/live-talk.c \
 	%D%/lookup.c %D%/lookup.h \
 	%D%/outgoing.c %D%/outgoing.h \
 	%D%/planner.c %D%/planner.h \

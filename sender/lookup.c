@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "classify/fill.h"
@@ -114,7 +115,7 @@ lookup_load(struct lookup *l, struct err *e)
 
 int
 lookup_init(struct lookup *l, const struct memory *memory,
-	    const struct base *bases, size_t nbases, struct err *e)
+	    const struct base *bases, size_t nbases, bool live, struct err *e)
 {
 	memset(l, 0, sizeof(*l));
 	l->memory = memory;
@@ -122,6 +123,11 @@ lookup_init(struct lookup *l, const struct memory *memory,
 	l->nbases = nbases;
 	if (memory->npages >= UINT32_MAX)
 		return err_set(e, ERR_LIMIT, "memory of more than 16 TiB");
+	if (live)
+		l->seen = calloc(memory->npages / 8 + 1, 1);
+	if (live && !l->seen)
+		return err_sys(e, "%llu pages",
+			       (unsigned long long)memory->npages);
 	if (lookup_load(l, e) == 0)
 		return 0;
 	lookup_fini(l);
@@ -137,6 +143,8 @@ lookup_fini(struct lookup *l)
 		table_fini(&l->held[i].equal);
 		table_fini(&l->held[i].normal);
 	}
+	free(l->seen);
+	l->seen = NULL;
 }
 
 const uint8_t *
@@ -148,21 +156,40 @@ lookup_bytes(const struct lookup *l, struct plan_ref ref)
 			   ref.page);
 }
 
+void
+lookup_sent(struct lookup *l, uint64_t n)
+{
+	l->seen[n / 8] |= (uint8_t)(1u << n % 8);
+}
+
+/* The page of a base laid out like the guest that stands for page n. */
+static bool
+lookup_place(const struct lookup *l, const struct lookup_place *p, uint64_t n,
+	     uint64_t gpa, uint64_t *page)
+{
+	const struct base *b = &l->bases[p->base];
+
+	if (l->seen && p->base == l->kept)
+		*page = n;
+	else if (!memory_page_at(b->memory, gpa - p->shift, page))
+		return false;
+	return base_shares(b, *page);
+}
+
 size_t
 lookup_places(const struct lookup *l, uint64_t n,
-	      struct plan_ref refs[LOOKUP_PLACES])
+	      struct plan_ref refs[LOOKUP_REFS])
 {
 	const struct memory_segment *s = memory_segment_of(l->memory, n);
 	uint64_t gpa = s->gpa + (n - s->first_page) * PAGE_BYTES;
 	size_t found = 0;
 
+	if (l->seen && (l->seen[n / 8] >> n % 8 & 1))
+		refs[found++] = (struct plan_ref){ PLAN_BASE_HISTORY, n };
 	for (size_t i = 0; i < l->nplaces; i++) {
-		const struct base *b = &l->bases[l->places[i].base];
 		uint64_t page;
 
-		if (memory_page_at(b->memory, gpa - l->places[i].shift,
-				   &page) &&
-		    base_shares(b, page))
+		if (lookup_place(l, &l->places[i], n, gpa, &page))
 			refs[found++] =
 				(struct plan_ref){ (uint8_t)l->places[i].base,
 						   page };
@@ -270,8 +297,9 @@ lookup_ahead(const struct lookup *l, struct lookup_page *p)
 bool
 lookup_equal(struct lookup *l, struct lookup_page *p, struct plan_ref *ref)
 {
-	struct plan_ref places[LOOKUP_PLACES];
-	size_t nplaces = l->nplaces ? lookup_places(l, p->number, places) : 0;
+	struct plan_ref places[LOOKUP_REFS];
+	size_t nplaces =
+		l->nplaces || l->seen ? lookup_places(l, p->number, places) : 0;
 
 	for (size_t i = 0; i < nplaces; i++) {
 		*ref = places[i];

@@ -16,6 +16,7 @@
  */
 #define LOOKUP_PLACES 4
 #define LOOKUP_HELD   4
+#define LOOKUP_REFS   (LOOKUP_PLACES + 1)
 
 struct lookup {
 	const struct memory *memory;
@@ -30,6 +31,10 @@ struct lookup {
 		uint64_t shift;
 	} places[LOOKUP_PLACES];
 	size_t nplaces;
+	/* Live: bit n: page n was sent, and the history holds it as it was;
+	 * the kept memory numbers its pages alike.
+	 */
+	uint8_t *seen;
 	struct table sent, sent_normal; /* of the history */
 	/* Of the kept memory and of programs, which stand anywhere. */
 	struct lookup_held {
@@ -40,16 +45,19 @@ struct lookup {
 	struct plan_ref expect; /* the block after the last image reference */
 };
 
+/* live: pages come in any order and again. */
 int lookup_init(struct lookup *l, const struct memory *memory,
-		const struct base *bases, size_t nbases, struct err *e)
-	__attribute__((nonnull, warn_unused_result));
+		const struct base *bases, size_t nbases, bool live,
+		struct err *e) __attribute__((nonnull, warn_unused_result));
 void lookup_fini(struct lookup *l) __attribute__((nonnull));
 
+/* Live: page n has been planned. */
+void lookup_sent(struct lookup *l, uint64_t n) __attribute__((nonnull));
 /* The pages that were or should be where page n of the memory is, the likeliest
- * first: of the kept memory, of a kernel.  Returns how many.
+ * first: of the history, of the kept memory, of a kernel.  Returns how many.
  */
 size_t lookup_places(const struct lookup *l, uint64_t n,
-		     struct plan_ref refs[LOOKUP_PLACES])
+		     struct plan_ref refs[LOOKUP_REFS])
 	__attribute__((nonnull));
 
 /* A page that is looked for: not one word repeated. */

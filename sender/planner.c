@@ -43,7 +43,8 @@ planner_new(const struct planner_config *c, struct err *e)
 		return NULL;
 	}
 	p->config = *c;
-	if (lookup_init(&p->lookup, c->memory, c->bases, c->nbases, e) < 0 ||
+	if (lookup_init(&p->lookup, c->memory, c->bases, c->nbases, c->shadow,
+			e) < 0 ||
 	    match_init(&p->match, c->memory->npages, planner_match_bytes, p,
 		       e) < 0) {
 		planner_free(p);
@@ -97,7 +98,7 @@ planner_new_page(const struct planning *g, uint64_t hint, struct err *e)
 	struct plan_copy copies[PLAN_COPIES_MAX];
 	struct plan_delta delta;
 	struct plan_move move;
-	struct plan_ref ref, places[LOOKUP_PLACES];
+	struct plan_ref ref, places[LOOKUP_REFS];
 	unsigned ncopies = 0;
 
 	table_add(&p->lookup.sent, hint, (uint32_t)n);
@@ -126,18 +127,31 @@ planner_new_page(const struct planning *g, uint64_t hint, struct err *e)
 	return plan_put_data(g->w, page, copies, ncopies, e);
 }
 
+/* A page of one word: in a framed batch it is ZERO only where QEMU said so,
+ * since that is another record.
+ */
+static int
+planner_fill(const struct planning *g, uint64_t value, bool zero, struct err *e)
+{
+	g->out->fills[g->i] = value;
+	g->out->codes[g->i] = zero ? PLAN_ZERO : PLAN_FILL;
+	return zero ? plan_put_plain(g->w, PLAN_ZERO, e)
+		    : plan_put_fill(g->w, value, e);
+}
+
 static int
 planner_page_plain(const struct planning *g, struct err *e)
 {
 	const uint8_t *page = g->batch->pages[g->i].bytes;
-	uint64_t *fill = &g->out->fills[g->i];
+	uint64_t value;
 
 	g->out->known[g->i] = false;
 	g->out->codes[g->i] = PLAN_DATA;
-	if (!fill_find(page, fill))
-		return plan_put_data(g->w, page, NULL, 0, e);
-	g->out->codes[g->i] = PLAN_FILL;
-	return plan_put_fill(g->w, *fill, e);
+	if (!page)
+		return planner_fill(g, 0, true, e);
+	if (fill_find(page, &value))
+		return planner_fill(g, value, false, e);
+	return plan_put_data(g->w, page, NULL, 0, e);
 }
 
 /* Looks at the next pages, so that tables are in the cache when it is their
@@ -154,7 +168,8 @@ planner_look_ahead(struct planning *g)
 		const struct batch_page *page = &g->batch->pages[g->ahead];
 		uint32_t k = g->ahead % PLANNER_AHEAD;
 
-		g->filled[k] = fill_find(page->bytes, &g->out->fills[g->ahead]);
+		g->filled[k] = !page->bytes ||
+			       fill_find(page->bytes, &g->out->fills[g->ahead]);
 		g->pages[k] = (struct lookup_page){ .bytes = page->bytes,
 						    .number = page->number };
 		if (hash && !g->filled[k])
@@ -171,11 +186,10 @@ planner_page(struct planning *g, struct err *e)
 	struct plan_ref ref;
 
 	g->out->known[g->i] = false;
-	if (g->filled[g->i % PLANNER_AHEAD]) {
-		g->out->codes[g->i] = fill ? PLAN_FILL : PLAN_ZERO;
-		return fill ? plan_put_fill(g->w, fill, e)
-			    : plan_put_plain(g->w, PLAN_ZERO, e);
-	}
+	if (!page->bytes)
+		return planner_fill(g, 0, true, e);
+	if (g->filled[g->i % PLANNER_AHEAD])
+		return planner_fill(g, fill, fill == 0 && !g->batch->framed, e);
 	if (p->config.guest && guest_drops(p->config.guest, page->number)) {
 		g->out->fills[g->i] = 0;
 		g->out->codes[g->i] = PLAN_FREE;
@@ -188,6 +202,39 @@ planner_page(struct planning *g, struct err *e)
 		return planner_new_page(g, page->hint, e);
 	g->out->codes[g->i] = PLAN_REF;
 	return plan_put_ref(g->w, page->number, ref, e);
+}
+
+/* The receiver has this page when it has rebuilt it. */
+static void
+planner_keep(const struct planning *g)
+{
+	const struct batch_page *b = &g->batch->pages[g->i];
+	uint8_t *kept = g->planner->config.shadow + b->number * PAGE_BYTES;
+
+	if (b->bytes && g->out->codes[g->i] != PLAN_FREE)
+		memcpy(kept, b->bytes, PAGE_BYTES);
+	else
+		memset(kept, 0, PAGE_BYTES);
+	lookup_sent(&g->planner->lookup, b->number);
+}
+
+static int
+planner_next(struct planning *g, struct err *e)
+{
+	const struct batch_page *b = &g->batch->pages[g->i];
+	const struct plan_place place = { b->number, b->bare, b->names };
+
+	if (g->batch->framed && plan_put_place(g->w, &place, e) < 0)
+		return -1;
+	if (!g->planner)
+		return planner_page_plain(g, e);
+	if (g->i == g->ahead)
+		planner_look_ahead(g);
+	if (planner_page(g, e) < 0)
+		return -1;
+	if (g->planner->config.shadow)
+		planner_keep(g);
+	return 0;
 }
 
 /* Plans pages and bytes in order until the frame holds so many words, and
@@ -213,10 +260,7 @@ planner_batch(struct planning *g, struct batch *b, struct err *e)
 			run++;
 			continue;
 		}
-		if (g->planner && g->i == g->ahead)
-			planner_look_ahead(g);
-		ret = g->planner ? planner_page(g, e)
-				 : planner_page_plain(g, e);
+		ret = planner_next(g, e);
 		g->i++;
 	}
 	b->npages = g->i;
@@ -241,8 +285,9 @@ int
 planner_frame_plain(struct batch *b, struct plan_writer *w, struct planned *out,
 		    struct err *e)
 {
-	const struct planner_limits limits = { false, PLANNER_PLAIN_BYTES };
-
+	const struct planner_limits limits = {
+		false, b->framed ? UINT32_MAX : PLANNER_PLAIN_BYTES
+	};
 	struct planning g = {
 		.limits = &limits, .batch = b, .w = w, .out = out
 	};

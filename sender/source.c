@@ -35,9 +35,10 @@ source_pages(const struct memory *m, const struct memory_segment *s,
 				   (uint64_t)max - b->npages);
 
 	for (uint32_t i = 0; i < n; i++)
-		b->pages[b->npages++] =
-			(struct batch_page){ at->page + i,
-					     bytes + (size_t)i * PAGE_BYTES };
+		b->pages[b->npages++] = (struct batch_page){
+			.number = at->page + i,
+			.bytes = bytes + (size_t)i * PAGE_BYTES,
+		};
 	return n;
 }
 
@@ -48,7 +49,7 @@ source_bytes(const struct memory *m, const struct memory_segment *s,
 	uint32_t n =
 		(uint32_t)MIN(s->len - at->done, (uint64_t)max - b->nbytes);
 
-	if (n == 0 || b->nruns == BATCH_RUNS_MAX)
+	if (n == 0 || b->nruns == SOURCE_RUNS_MAX)
 		return 0;
 	b->runs[b->nruns++] =
 		(struct batch_run){ m->map.data + s->offset + at->done, n,

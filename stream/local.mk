@@ -5,6 +5,7 @@ noinst_LIBRARIES += %D%/libstream.a
 	%D%/blocks.c %D%/blocks.h \
 	%D%/main-channel.c \
 	%D%/multifd.c \
+	%D%/numbers.c %D%/numbers.h \
 	%D%/parse.c %D%/parse.h %D%/parse-impl.h \
 	%D%/ram.c \
 	$(NULL)

@@ -148,7 +148,8 @@ take_extras(struct stream_parser *p, struct stream_look *l)
 	if (large && p->postcopy_advised) {
 		if (!look_be64(l, &value))
 			return false;
-		if ((value & (value - 1)) != 0 || !(value & large))
+		if (value <= PAGE_BYTES || (value & (value - 1)) != 0 ||
+		    !(value & large))
 			l->at -= sizeof(value);
 	}
 	/* where the block is in the guest */

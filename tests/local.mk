@@ -199,6 +199,12 @@ check_PROGRAMS += %D%/test-stream-opaque
 %C%_test_stream_opaque_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-stream-opaque
 
+check_PROGRAMS += %D%/test-live
+%C%_test_live_SOURCES = %D%/test-live.c %D%/live-steps.h %D%/live-world.h \
+	%D%/fuzz/engine.h %D%/make-record.h %D%/make-stream.h %D%/test.h
+%C%_test_live_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-live
+
 check_PROGRAMS += %D%/show-stream
 %C%_show_stream_SOURCES = %D%/show-stream.c %D%/walk-stream.h
 %C%_show_stream_LDADD = $(MIG_LDADD)

@@ -70,8 +70,11 @@ out_bytes(void *arg, uint64_t first, const uint8_t *bytes, uint64_t n,
 	return 0;
 }
 
-static const struct rebuild_target target = { out_page, out_history, out_bytes,
-					      NULL };
+static const struct rebuild_target target = {
+	.page = out_page,
+	.history = out_history,
+	.bytes = out_bytes,
+};
 
 struct ends {
 	struct encoder *encoder;

@@ -18,7 +18,7 @@ sample(const uint8_t *bytes)
 	memset(f.digest.b, 0x5a, DIGEST_BYTES);
 	f.streams[STREAM_PLAN] = (struct frame_stream){ bytes, 40, 20, 3 };
 	f.streams[STREAM_DATA] = (struct frame_stream){ bytes, 4096, 4096, 0 };
-	f.streams[STREAM_BYTES] = (struct frame_stream){ bytes, 9, 9, 0 };
+	f.streams[STREAM_GAP] = (struct frame_stream){ bytes, 9, 9, 0 };
 	return f;
 }
 
@@ -112,7 +112,7 @@ lengths_out_of_bounds_are_refused(void **state)
 	f.streams[STREAM_DATA].coded_len = 4097;
 	refuses(f);
 	f = sample(bytes); /* more than the pages can need */
-	f.streams[STREAM_BYTES].raw_len = 10;
+	f.streams[STREAM_GAP].raw_len = 10;
 	refuses(f);
 	for (unsigned i = 0; i < STREAM__MAX; i++) {
 		size_t max = frame_stream_max(i, 300, 9);

@@ -19,6 +19,7 @@
 #include "wire/frame.h"
 #include "wire/hello.h"
 #include "wire/layout.h"
+#include "wire/live.h"
 #include "wire/message.h"
 #include "wire/offer.h"
 #include "wire/query.h"
@@ -89,48 +90,63 @@ row_is(size_t i, const char *fmt, ...)
 	known[i] = true;
 }
 
+/* The states in which somebody may hear message t, and who. */
+static bool
+heard_in(unsigned t, bool live, bool to[2], char states[100])
+{
+	unsigned n = 0;
+
+	to[0] = to[1] = false;
+	states[0] = '\0';
+	for (unsigned s = 0; s < SESSION__MAX; s++) {
+		const struct session x = { SESSION_SENDER, s, live };
+		const struct session y = { SESSION_RECEIVER, s, live };
+		struct err e;
+		bool a = session_hear(&x, t, &e) == 0;
+		bool b = session_hear(&y, t, &e) == 0;
+
+		to[0] |= a;
+		to[1] |= b;
+		if (a || b)
+			snprintf(states + strlen(states), 100 - strlen(states),
+				 "%s%s", n++ ? " " : "", session_state_name(s));
+	}
+	if (n == SESSION_DONE - SESSION_HELLO + 1)
+		strcpy(states, "HELLO to DONE");
+	if (n == 0)
+		strcpy(states, "-");
+	return n > 0;
+}
+
 static void
 messages_have_these_numbers_bounds_and_directions(void **state)
 {
 	size_t i = table_under(".It Sy Type");
 
 	(void)state;
-	for (unsigned t = 1; t < MESSAGE__MAX; t++, i++) {
+	for (unsigned t = 1; t < MESSAGE__MAX; t++) {
 		const struct message_kind *k = message_kind(t);
-		char bytes[140], states[100] = "";
-		bool to[2] = { false, false };
-		unsigned n = 0;
+		char bytes[100], file[100], live[100];
+		bool to[2], too[2];
 
-		for (unsigned s = 0; s < SESSION__MAX; s++) {
-			struct session x = { SESSION_SENDER, s };
-			struct session y = { SESSION_RECEIVER, s };
-			struct err e;
-			bool a = session_hear(&x, t, &e) == 0;
-			bool b = session_hear(&y, t, &e) == 0;
-
-			to[0] |= a;
-			to[1] |= b;
-			if (!a && !b)
-				continue;
-			snprintf(states + strlen(states),
-				 sizeof(states) - strlen(states), "%s%s",
-				 n++ ? " " : "", session_state_name(s));
-		}
-		if (n == SESSION_DONE - SESSION_HELLO + 1)
-			strcpy(states, "HELLO to DONE");
+		if (!k)
+			continue;
+		(void)heard_in(t, false, to, file);
+		(void)heard_in(t, true, too, live);
 		if (k->min == k->max)
 			snprintf(bytes, sizeof(bytes), "%u", k->min);
 		else
 			snprintf(bytes, sizeof(bytes), "%u to %u", k->min,
 				 k->max);
-		row_is(i, ".It %u Ta %s Ta %s Ta %s Ta %s", t, k->name, bytes,
-		       to[0] && to[1] ? "both"
-		       : to[0]        ? "S"
-				      : "R",
-		       states);
-		assert_string_equal(lines[i] + strlen(lines[i]) -
-					    strlen(states) - 3,
-				    strcat(memcpy(bytes, "Ta ", 4), states));
+		row_is(i, ".It %u Ta %s Ta %s Ta %s Ta %s Ta %s", t, k->name,
+		       bytes,
+		       (to[0] || too[0]) && (to[1] || too[1]) ? "both"
+		       : to[0] || too[0]                      ? "S"
+							      : "R",
+		       file, live);
+		assert_string_equal(lines[i] + strlen(lines[i]) - strlen(live),
+				    live);
+		i++;
 	}
 	assert_string_equal(lines[i], ".El");
 }
@@ -177,7 +193,7 @@ streams_are_bounded_so(void **state)
 		size_t more = frame_stream_max(s, 0, 0);
 		size_t each = frame_stream_max(s, 1, 0) - more;
 
-		if (s == STREAM_BYTES) {
+		if (s == STREAM_GAP) {
 			assert_int_equal(frame_stream_max(s, 1, 77), 77);
 			row_is(i++, ".It bytes Ta 0 Ta opaque bytes");
 			continue;
@@ -223,20 +239,25 @@ constants_have_these_values(void **state)
 		const char *name;
 		uint64_t value;
 	} constants[] = {
-		CONSTANT(HELLO_VERSION),      CONSTANT(HELLO_OLDEST_VERSION),
-		CONSTANT(HELLO_MEMORY_IMAGE), CONSTANT(MESSAGE_HEAD_BYTES),
-		CONSTANT(MESSAGE_TEXT_MAX),   CONSTANT(LAYOUT_RUNS_MAX),
-		CONSTANT(LAYOUT_FILE_MAX),    CONSTANT(OFFER_KEY_BYTES),
-		CONSTANT(OFFER_NAME_MAX),     CONSTANT(REGIONS_MAX),
-		CONSTANT(QUERY_MAX),          CONSTANT(QUERY_WINDOW),
-		CONSTANT(WINDOW_FRAMES),      CONSTANT(COVERAGE_RANGES_MAX),
-		CONSTANT(BASE_REGION_PAGES),  CONSTANT(PLAN_BASES_MAX),
-		CONSTANT(PLAN_MOVES_MAX),     CONSTANT(PLAN_MOVES_KNOWN),
-		CONSTANT(PLAN_COPY_MIN),      CONSTANT(PLAN_COPIES_MAX),
-		CONSTANT(PLAN_DELTA_MAX),     CONSTANT(PLAN_STREAM_MAX),
-		CONSTANT(FRAME_PAGES_MAX),    CONSTANT(FRAME_BYTES_MAX),
-		CONSTANT(FRAME_RAW_MAX),      CONSTANT(CODEC_BLOCK_MAX),
-		CONSTANT(LINK_DEAD_MS),       CONSTANT(TALK_PING_MS),
+		CONSTANT(HELLO_VERSION),       CONSTANT(HELLO_OLDEST_VERSION),
+		CONSTANT(HELLO_MEMORY_IMAGE),  CONSTANT(HELLO_LIVE),
+		CONSTANT(MESSAGE_HEAD_BYTES),  CONSTANT(MESSAGE_TEXT_MAX),
+		CONSTANT(LAYOUT_RUNS_MAX),     CONSTANT(LAYOUT_FILE_MAX),
+		CONSTANT(OFFER_KEY_BYTES),     CONSTANT(OFFER_NAME_MAX),
+		CONSTANT(REGIONS_MAX),         CONSTANT(QUERY_MAX),
+		CONSTANT(QUERY_WINDOW),        CONSTANT(WINDOW_FRAMES),
+		CONSTANT(COVERAGE_RANGES_MAX), CONSTANT(BASE_REGION_PAGES),
+		CONSTANT(PLAN_BASES_MAX),      CONSTANT(PLAN_MOVES_MAX),
+		CONSTANT(PLAN_MOVES_KNOWN),    CONSTANT(PLAN_COPY_MIN),
+		CONSTANT(PLAN_COPIES_MAX),     CONSTANT(PLAN_DELTA_MAX),
+		CONSTANT(PLAN_STREAM_MAX),     CONSTANT(FRAME_PAGES_MAX),
+		CONSTANT(FRAME_BYTES_MAX),     CONSTANT(FRAME_HEAD_BYTES_MAX),
+		CONSTANT(LIVE_CHANNELS_MAX),   CONSTANT(LIVE_WINDOW),
+		CONSTANT(LIVE_AHEAD_MAX),      CONSTANT(LIVE_RETURN_MAX),
+		CONSTANT(LIVE_SECRET_BYTES),   CONSTANT(LIVE_TAIL),
+		CONSTANT(LIVE_AGAIN),          CONSTANT(LIVE_LAST),
+		CONSTANT(FRAME_RAW_MAX),       CONSTANT(CODEC_BLOCK_MAX),
+		CONSTANT(LINK_DEAD_MS),        CONSTANT(TALK_PING_MS),
 		CONSTANT(TRANSFER_PORT),
 	};
 	size_t i = table_under(".It Sy Name Ta Sy Value");

@@ -241,6 +241,8 @@ every_byte_of_every_stream_is_needed(void **state)
 	for (unsigned i = 0; i < STREAM__MAX; i++) {
 		size_t len = w.streams[i].len;
 
+		if (i == STREAM_PLACE) /* of live frames only */
+			continue;
 		assert_true(len > 0);
 		for (size_t n = 0; n < len; n++)
 			assert_err(rebuilt_cut(i, n, &e), &e, ERR_PROTOCOL);
@@ -381,7 +383,7 @@ the_parts_of_a_frame_are_bounded(void **state)
 			assert_ok(buf_put_u8(&w.streams[STREAM_PLAN],
 					     PLAN_BYTES, &e),
 				  &e);
-			assert_ok(buf_put_u8(&w.streams[STREAM_BYTES], 0, &e),
+			assert_ok(buf_put_u8(&w.streams[STREAM_GAP], 0, &e),
 				  &e);
 		}
 		frame.nbytes = n;

@@ -253,21 +253,6 @@ what_is_not_in_a_stream_is_not_made_up(void **state)
 	open_fails(NULL, 0, ERR_USAGE, "16 TiB");
 }
 
-static void
-no_room_for_what_is_decoded_is_said(void **state)
-{
-	(void)state;
-	begin();
-	make_precopy(&s);
-	put_file();
-	setenv("TMPDIR", "/nonexistent", 1);
-	open_fails(NULL, 0, ERR_SYSTEM, "a file in /nonexistent (TMPDIR)");
-	setenv("TMPDIR", "", 1);
-	open_file(NULL, 0);
-	memory_close(&m);
-	unsetenv("TMPDIR");
-}
-
 /* ---- save files ---- */
 
 static void
@@ -398,7 +383,6 @@ main(void)
 		cmocka_unit_test(sent_as_a_file_it_is_what_it_is),
 		cmocka_unit_test(a_stream_cut_short_is_refused),
 		cmocka_unit_test(what_is_not_in_a_stream_is_not_made_up),
-		cmocka_unit_test(no_room_for_what_is_decoded_is_said),
 		cmocka_unit_test(save_files_are_decompressed),
 		cmocka_unit_test(save_files_that_cannot_be_read_say_why),
 	};

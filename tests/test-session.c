@@ -16,7 +16,7 @@ the_way_leads_forward_only(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(way); i++)
 		for (size_t k = 0; k < ARRAY_LEN(way); k++) {
-			struct session s = { SESSION_SENDER, way[i] };
+			struct session s = { SESSION_SENDER, way[i], false };
 			bool arrow = k == i + 1 || (way[i] == SESSION_NEW &&
 						    way[k] == SESSION_HELLO);
 			struct err e;
@@ -55,41 +55,59 @@ abort_is_reached_from_everywhere_but_done(void **state)
 static void
 every_message_has_its_time_and_its_direction(void **state)
 {
-#define IN(s) (1u << SESSION_##s)
+#define IN(s)     (1u << SESSION_##s)
+#define STREAMING (IN(STREAM) | IN(SEAL) | IN(COMMIT))
 #define ALWAYS                                                                 \
 	(IN(HELLO) | IN(BASES) | IN(STREAM) | IN(SEAL) | IN(COMMIT) | IN(DONE))
 	static const struct {
 		unsigned sender, receiver;
+		unsigned live_sender, live_receiver;
 	} when[MESSAGE__MAX] = {
-		[MESSAGE_HELLO] = { IN(HELLO), IN(HELLO) },
-		[MESSAGE_OFFER] = { IN(BASES), 0 },
-		[MESSAGE_LAYOUT] = { 0, IN(BASES) },
-		[MESSAGE_WANT] = { 0, IN(BASES) },
-		[MESSAGE_REGIONS] = { IN(BASES), 0 },
-		[MESSAGE_BASES] = { 0, IN(BASES) },
-		[MESSAGE_FRAME] = { 0, IN(STREAM) },
-		[MESSAGE_ACK] = { IN(STREAM), 0 },
-		[MESSAGE_NAK] = { IN(STREAM), 0 },
-		[MESSAGE_QUERY] = { 0, IN(STREAM) },
-		[MESSAGE_ANSWER] = { IN(STREAM) | IN(SEAL), 0 },
-		[MESSAGE_SEAL] = { 0, IN(STREAM) },
-		[MESSAGE_SEALED] = { IN(SEAL), 0 },
-		[MESSAGE_ERROR] = { ALWAYS, ALWAYS },
-		[MESSAGE_PING] = { ALWAYS, ALWAYS },
-		[MESSAGE_PONG] = { ALWAYS, ALWAYS },
+		[MESSAGE_HELLO] = { IN(HELLO), IN(HELLO), IN(HELLO),
+				    IN(HELLO) },
+		[MESSAGE_OFFER] = { IN(BASES), 0, IN(BASES), 0 },
+		[MESSAGE_LAYOUT] = { 0, IN(BASES), 0, 0 },
+		[MESSAGE_WANT] = { 0, IN(BASES), 0, IN(BASES) },
+		[MESSAGE_REGIONS] = { IN(BASES), 0, IN(BASES), 0 },
+		[MESSAGE_BASES] = { 0, IN(BASES), 0, IN(BASES) },
+		[MESSAGE_FRAME] = { 0, IN(STREAM), 0, STREAMING },
+		[MESSAGE_ACK] = { IN(STREAM), 0, STREAMING, 0 },
+		[MESSAGE_NAK] = { IN(STREAM), 0, STREAMING, 0 },
+		[MESSAGE_QUERY] = { 0, IN(STREAM), 0, 0 },
+		[MESSAGE_ANSWER] = { IN(STREAM) | IN(SEAL), 0, 0, 0 },
+		[MESSAGE_SEAL] = { 0, IN(STREAM), 0, IN(STREAM) },
+		[MESSAGE_SEALED] = { IN(SEAL), 0, IN(SEAL), 0 },
+		[MESSAGE_ERROR] = { ALWAYS, ALWAYS, ALWAYS, ALWAYS },
+		[MESSAGE_PING] = { ALWAYS, ALWAYS, ALWAYS, ALWAYS },
+		[MESSAGE_PONG] = { ALWAYS, ALWAYS, ALWAYS, ALWAYS },
+		[MESSAGE_BLOCKS] = { 0, 0, 0, STREAMING },
+		[MESSAGE_CHANNEL] = { 0, 0, STREAMING, STREAMING },
+		[MESSAGE_TAKEN] = { 0, 0, STREAMING, 0 },
+		[MESSAGE_RETURN] = { 0, 0, STREAMING, 0 },
+		[MESSAGE_COMMIT] = { 0, 0, 0, IN(SEAL) },
+		[MESSAGE_END] = { 0, 0, IN(COMMIT), IN(COMMIT) },
+		[MESSAGE_AGAIN] = { 0, 0, IN(BASES), IN(BASES) },
 	};
 
 	(void)state;
 	for (unsigned st = 0; st < SESSION__MAX; st++)
 		for (unsigned m = 1; m < MESSAGE__MAX; m++) {
-			struct session a = { SESSION_SENDER, st };
-			struct session z = { SESSION_RECEIVER, st };
+			const struct session all[] = {
+				{ SESSION_SENDER, st, false },
+				{ SESSION_RECEIVER, st, false },
+				{ SESSION_SENDER, st, true },
+				{ SESSION_RECEIVER, st, true },
+			};
+			const unsigned may[] = { when[m].sender,
+						 when[m].receiver,
+						 when[m].live_sender,
+						 when[m].live_receiver };
 			struct err e;
 
-			assert_int_equal(session_hear(&a, m, &e) == 0,
-					 when[m].sender >> st & 1);
-			assert_int_equal(session_hear(&z, m, &e) == 0,
-					 when[m].receiver >> st & 1);
+			for (size_t i = 0; i < ARRAY_LEN(all); i++)
+				assert_int_equal(session_hear(&all[i], m, &e) ==
+							 0,
+						 may[i] >> st & 1);
 		}
 }
 

@@ -82,51 +82,6 @@ a_stream_that_stops_in_a_device_has_no_end(void **state)
 	assert_non_null(strstr(p.opaque, "cut off"));
 }
 
-/* Parses n bytes at once, as far as they go. */
-static size_t
-parse_some(const uint8_t *in, size_t n, bool *ends)
-{
-	struct stream_item it;
-	size_t at, want = 0;
-
-	for (at = 0; stream_next(&p, in + at, n - at, &it, &want); at += it.len)
-		*ends = it.section_end;
-	return at + want;
-}
-
-static void
-it_says_what_it_waits_for_and_when_for_nothing(void **state)
-{
-	size_t after[8], n = 0, end = 0;
-	bool ends = false;
-
-	(void)state;
-	stream_parser_init(&p, &blocks);
-	make_header(&s);
-	after[n++] = s.len;
-	make_command(&s, 2, "\0\0\0\1", 4);
-	after[n++] = s.len;
-	make_start(&s); /* the mark of its end and the footer are the last */
-	after[n++] = s.len - 5;
-	after[n++] = s.len;
-	make_part(&s, 0x02, MAKE_RAM_ID);
-	make_zero(&s, 0, "pc.ram");
-	after[n++] = s.len;
-	for (size_t i = 1; i < n; i++) {
-		assert_int_equal(
-			parse_some(s.data + end, after[i] - end, &ends),
-			after[i] - end + 1);
-		assert_true(ends == (i < 4));
-		end = after[i];
-	}
-	make_page(&s, 1, NULL, 1); /* 8 bytes, then the page */
-	assert_int_equal(parse_some(s.data + end, 7, &ends), 8);
-	assert_int_equal(parse_some(s.data + end, 8, &ends), 8 + 4096);
-	assert_int_equal(parse_some(s.data + end, 4103, &ends), 8 + 4096);
-	assert_int_equal(parse_some(s.data + end, 4104, &ends), 4105);
-	assert_false(ends);
-}
-
 static void
 postcopy_is_parsed_to_its_end(void **state)
 {
@@ -338,7 +293,6 @@ main(void)
 		sentence(the_end_is_found_to_the_byte),
 		sentence(what_only_looks_like_the_end_is_not),
 		sentence(a_stream_that_stops_in_a_device_has_no_end),
-		sentence(it_says_what_it_waits_for_and_when_for_nothing),
 		sentence(postcopy_is_parsed_to_its_end),
 		sentence(dirty_bitmaps_do_not_hide_what_follows),
 		sentence(coded_pages_do_not_hide_the_others),

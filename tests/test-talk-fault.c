@@ -66,8 +66,12 @@ static int
 begin(struct world *w, enum session_role role, int fd, struct end *end,
       struct err *e)
 {
-	const struct talk_config config = { role,       on_opened, on_heard,
-					    on_drained, on_ended,  end };
+	const struct talk_config config = { .role = role,
+					    .opened = on_opened,
+					    .heard = on_heard,
+					    .drained = on_drained,
+					    .ended = on_ended,
+					    .arg = end };
 	const struct link_config link = { .base = w->base, .dead_ms = DEAD_MS };
 
 	end->talk = talk_accept(&config, &link, fd, NULL, e);

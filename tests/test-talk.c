@@ -73,8 +73,12 @@ on_ended(void *arg, const struct err *why)
 static struct talk *
 start(struct world *w, enum session_role role, int fd, struct end *end)
 {
-	const struct talk_config config = { role,       on_opened, on_heard,
-					    on_drained, on_ended,  end };
+	const struct talk_config config = { .role = role,
+					    .opened = on_opened,
+					    .heard = on_heard,
+					    .drained = on_drained,
+					    .ended = on_ended,
+					    .arg = end };
 	/* A second, but for who tries our patience. */
 	const struct link_config link = { .base = w->base,
 					  .dead_ms = w->raw >= 0 ? 1000 : 0 };

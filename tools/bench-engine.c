@@ -164,9 +164,11 @@ engine_init(struct engine *g, struct err *e)
 static int
 engine_send(struct engine_slot *s, struct err *e)
 {
-	static const struct rebuild_target target = { engine_page,
-						      engine_history,
-						      engine_bytes, NULL };
+	static const struct rebuild_target target = {
+		.page = engine_page,
+		.history = engine_history,
+		.bytes = engine_bytes,
+	};
 	struct engine *g = s->engine;
 	struct encoding *x = s->encoding;
 	struct rebuild_target mine = target;
@@ -354,7 +356,7 @@ static int
 engine_complete(const struct engine *g, struct err *e)
 {
 	const struct memory *m = g->b->memory;
-	uint64_t pages = 0, bytes = g->tier->raw[STREAM_BYTES];
+	uint64_t pages = 0, bytes = g->tier->raw[STREAM_GAP];
 
 	for (unsigned i = 0; i < PLAN__MAX; i++)
 		pages += g->tier->pages[i];

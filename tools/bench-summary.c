@@ -153,7 +153,7 @@ bench_parts(const struct bench_tier *t, uint64_t out[PART__MAX])
 		[STREAM_MOVE] = PART_MOVE,  [STREAM_SLOT] = PART_MOVE,
 		[STREAM_MASK] = PART_DELTA, [STREAM_WORD] = PART_DELTA,
 		[STREAM_COPY] = PART_COPY,  [STREAM_FROM] = PART_COPY,
-		[STREAM_DATA] = PART_DATA,  [STREAM_BYTES] = PART_BYTES,
+		[STREAM_DATA] = PART_DATA,  [STREAM_GAP] = PART_BYTES,
 	};
 
 	memset(out, 0, PART__MAX * sizeof(*out));

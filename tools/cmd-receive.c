@@ -8,7 +8,6 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
-#include "common/newfile.h"
 #include "common/page.h"
 #include "receiver/receive.h"
 #include "tools/transfer.h"
@@ -89,32 +88,12 @@ receive_parse(struct receive_command *c, int argc, char **argv, struct err *e)
 	return 0;
 }
 
-static int
-receive_write_port(const char *path, const char *where, struct err *e)
-{
-	struct newfile f;
-
-	if (newfile_open(&f, path, e) < 0)
-		return -1;
-	if (newfile_write(&f, 0, where, strlen(where), e) < 0 ||
-	    newfile_write(&f, strlen(where), "\n", 1, e) < 0) {
-		newfile_close(&f);
-		return -1;
-	}
-	return newfile_commit(&f, e);
-}
-
 static void
 receive_on_listening(void *arg, const struct endpoint_addr *where)
 {
 	struct receive_command *c = arg;
-	char text[ENDPOINT_TEXT_MAX];
-	struct err e;
 
-	endpoint_addr_text(where, text);
-	fprintf(stderr, "virt-mig receive: waiting at %s\n", text);
-	if (c->port_file && receive_write_port(c->port_file, text, &e) < 0)
-		fprintf(stderr, "virt-mig receive: %s\n", e.text);
+	transfer_listening(&c->transfer, where, c->port_file);
 }
 
 static void

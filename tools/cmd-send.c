@@ -55,46 +55,6 @@ send_usage(void)
 	fputs(transfer_usage, stdout);
 }
 
-/* "100M": bits a second. */
-static int
-send_parse_rate(const char *text, uint64_t *rate, struct err *e)
-{
-	static const char units[] = " KMG";
-	const char *unit;
-	double bits, scale = 1;
-	char *end;
-
-	bits = strtod(text, &end);
-	unit = *end ? strchr(units, *end) : units;
-	if (!unit || end == text || (*end && end[1]) ||
-	    strspn(text, "0123456789.") != (size_t)(end - text))
-		return err_set(e, ERR_USAGE,
-			       "'%s' is not a rate; 100M is "
-			       "100 Mb/s",
-			       text);
-	for (const char *u = units; u < unit; u++)
-		scale *= 1000;
-	bits *= scale;
-	if (bits < 8000 || bits > 1e13)
-		return err_set(e, ERR_USAGE, "'%s' is no sensible rate", text);
-	*rate = (uint64_t)(bits / 8);
-	return 0;
-}
-
-static int
-send_parse_effort(const char *text, const struct effort **effort, struct err *e)
-{
-	*effort = NULL;
-	if (strcmp(text, "auto") == 0)
-		return 0;
-	if (strncmp(text, "fixed:", 6) != 0)
-		return err_set(e, ERR_USAGE,
-			       "the effort is auto or fixed:NAME, not '%s'",
-			       text);
-	*effort = effort_by_name(text + 6, e);
-	return *effort ? 0 : -1;
-}
-
 static int
 send_parse(struct send_command *c, int argc, char **argv, struct err *e)
 {
@@ -104,9 +64,9 @@ send_parse(struct send_command *c, int argc, char **argv, struct err *e)
 	while (ret == 0 &&
 	       (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == OPT_BANDWIDTH)
-			ret = send_parse_rate(optarg, &c->rate, e);
+			ret = transfer_parse_rate(optarg, &c->rate, e);
 		else if (option == OPT_EFFORT)
-			ret = send_parse_effort(optarg, &c->effort, e);
+			ret = transfer_parse_effort(optarg, &c->effort, e);
 		else
 			ret = transfer_set(&c->transfer, option, optarg, e);
 	}

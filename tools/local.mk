@@ -34,6 +34,7 @@ noinst_LIBRARIES += %D%/libtools.a
 	%D%/peer-zlib.c \
 	%D%/peer-zstd.c \
 	%D%/progress.c %D%/progress.h \
+	%D%/relay.c %D%/relay.h \
 	%D%/transfer.c %D%/transfer.h \
 	$(NULL)
 virt_mig_SOURCES = \
@@ -44,6 +45,8 @@ virt_mig_SOURCES = \
 	%D%/cmd-index-check.c \
 	%D%/cmd-index-show.c \
 	%D%/cmd-receive.c \
+	%D%/cmd-relay-receive.c \
+	%D%/cmd-relay-send.c \
 	%D%/cmd-send.c \
 	$(NULL)
 virt_mig_LDADD = %D%/libtools.a $(MIG_LDADD)

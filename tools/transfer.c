@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "common/newfile.h"
 #include "common/page.h"
 #include "sender/effort.h"
 #include "tools/format.h"
@@ -235,6 +236,74 @@ transfer_close(struct transfer *t)
 	/* Kernels come after the images that they were made from. */
 	while (t->nheld > 0)
 		held_close(&t->held[--t->nheld]);
+}
+
+int
+transfer_parse_rate(const char *text, uint64_t *rate, struct err *e)
+{
+	static const char units[] = " KMG";
+	const char *unit;
+	double bits, scale = 1;
+	char *end;
+
+	bits = strtod(text, &end);
+	unit = *end ? strchr(units, *end) : units;
+	if (!unit || end == text || (*end && end[1]) ||
+	    strspn(text, "0123456789.") != (size_t)(end - text))
+		return err_set(e, ERR_USAGE,
+			       "'%s' is not a rate; 100M is "
+			       "100 Mb/s",
+			       text);
+	for (const char *u = units; u < unit; u++)
+		scale *= 1000;
+	bits *= scale;
+	if (bits < 8000 || bits > 1e13)
+		return err_set(e, ERR_USAGE, "'%s' is no sensible rate", text);
+	*rate = (uint64_t)(bits / 8);
+	return 0;
+}
+
+int
+transfer_parse_effort(const char *text, const struct effort **effort,
+		      struct err *e)
+{
+	*effort = NULL;
+	if (strcmp(text, "auto") == 0)
+		return 0;
+	if (strncmp(text, "fixed:", 6) != 0)
+		return err_set(e, ERR_USAGE,
+			       "the effort is auto or fixed:NAME, not '%s'",
+			       text);
+	*effort = effort_by_name(text + 6, e);
+	return *effort ? 0 : -1;
+}
+
+static int
+transfer_write_port(const char *path, const char *where, struct err *e)
+{
+	struct newfile f;
+
+	if (newfile_open(&f, path, e) < 0)
+		return -1;
+	if (newfile_write(&f, 0, where, strlen(where), e) < 0 ||
+	    newfile_write(&f, strlen(where), "\n", 1, e) < 0) {
+		newfile_close(&f);
+		return -1;
+	}
+	return newfile_commit(&f, e);
+}
+
+void
+transfer_listening(const struct transfer *t, const struct endpoint_addr *where,
+		   const char *port_file)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	struct err e;
+
+	endpoint_addr_text(where, text);
+	fprintf(stderr, "virt-mig %s: waiting at %s\n", t->verb, text);
+	if (port_file && transfer_write_port(port_file, text, &e) < 0)
+		fprintf(stderr, "virt-mig %s: %s\n", t->verb, e.text);
 }
 
 void

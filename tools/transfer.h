@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/endpoint.h"
 #include "common/err.h"
 #include "dedup/held.h"
+#include "sender/effort.h"
 #include "tools/progress.h"
 #include "wire/plan.h"
 
@@ -82,6 +84,18 @@ int transfer_set(struct transfer *t, int option, const char *value,
 int transfer_open(struct transfer *t, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 void transfer_close(struct transfer *t) __attribute__((nonnull));
+
+/* "100M": bits a second, as bytes. */
+int transfer_parse_rate(const char *text, uint64_t *rate, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+/* "auto" (NULL) or "fixed:NAME". */
+int transfer_parse_effort(const char *text, const struct effort **effort,
+			  struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+/* Says where we wait, and writes it to the file, if any. */
+void transfer_listening(const struct transfer *t,
+			const struct endpoint_addr *where,
+			const char *port_file) __attribute__((nonnull(1, 2)));
 
 void transfer_begin(struct transfer *t, const char *doing)
 	__attribute__((nonnull));

@@ -17,6 +17,8 @@ struct verb {
 int cmd_bench(int argc, char **argv, struct err *e);
 int cmd_index(int argc, char **argv, struct err *e);
 int cmd_receive(int argc, char **argv, struct err *e);
+int cmd_relay_receive(int argc, char **argv, struct err *e);
+int cmd_relay_send(int argc, char **argv, struct err *e);
 int cmd_send(int argc, char **argv, struct err *e);
 
 #endif

@@ -15,6 +15,10 @@ static const struct verb verbs[] = {
 	{ "index", "build|check|show FILE", "index a disk image", cmd_index },
 	{ "receive", "[OPTION]... --output FILE",
 	  "wait for a VM's memory and write it to a file", cmd_receive },
+	{ "relay-receive", "[OPTION]... --target unix:PATH",
+	  "wait for a live migration and give it to QEMU", cmd_relay_receive },
+	{ "relay-send", "[OPTION]... --listen unix:PATH HOST[:PORT]",
+	  "take a live migration from QEMU to another host", cmd_relay_send },
 	{ "send", "[OPTION]... MEMORY HOST[:PORT]",
 	  "send a VM's memory to another host", cmd_send },
 	{ NULL, NULL, NULL, NULL },
@@ -25,7 +29,7 @@ usage(FILE *out)
 {
 	fprintf(out, "Usage: virt-mig VERB [OPTION]... [ARGUMENT]...\n\n");
 	for (const struct verb *v = verbs; v->name; v++)
-		fprintf(out, "  %-8s %s\n", v->name, v->what);
+		fprintf(out, "  %-13s %s\n", v->name, v->what);
 	fprintf(out,
 		"\n'virt-mig VERB --help' says more; so does virt-mig(1).\n");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/mem.h"
@@ -30,11 +31,12 @@ frame_stream_max(enum plan_stream s, uint32_t npages, uint32_t nbytes)
 		[STREAM_COPY] = 1 + PLAN_COPIES_MAX * 4,
 		[STREAM_FROM] = PLAN_COPIES_MAX * 13,
 		[STREAM_DATA] = PAGE_BYTES,
-		[STREAM_BYTES] = 0,
+		[STREAM_GAP] = 0,
+		[STREAM_PLACE] = 11,
 	};
 	size_t max = per_page[s] * npages;
 
-	if (s == STREAM_BYTES)
+	if (s == STREAM_GAP)
 		max = nbytes;
 	if (s == STREAM_PLAN)
 		max += 8;
@@ -235,6 +237,18 @@ frame_digest_bytes(struct frame_digest *d, const uint8_t *bytes, uint32_t n,
 	    frame_digest_flush(d, e) < 0)
 		return -1;
 	return digest_stream_update(&d->sha, bytes, n, e);
+}
+
+int
+frame_digest_head(struct frame_digest *d, uint64_t number, const uint8_t *head,
+		  size_t n, struct err *e)
+{
+	uint8_t item[8 + FRAME_HEAD_BYTES_MAX];
+
+	assert(n <= FRAME_HEAD_BYTES_MAX);
+	frame_digest_le(item, number, 8);
+	memcpy(item + 8, head, n);
+	return frame_digest_item(d, 3, item, 8 + n, e);
 }
 
 int

@@ -26,8 +26,11 @@ struct frame_stream {
 };
 
 struct frame {
-	uint64_t first_page;
-	uint64_t first_byte; /* opaque bytes are numbered like pages are */
+	uint64_t first_page; /* live: the channel */
+	/* Opaque bytes are numbered like pages are.  Live: the place of the
+	 * frame's first byte in its channel.
+	 */
+	uint64_t first_byte;
 	uint32_t npages, nbytes;
 	struct digest digest;
 	struct frame_stream streams[STREAM__MAX];
@@ -51,7 +54,10 @@ size_t frame_stream_max(enum plan_stream s, uint32_t npages, uint32_t nbytes);
  * A page sent as ZERO, FREE or FILL: byte 0, its 8-byte value.
  * Any other page:                    byte 1, its fingerprint.
  * Opaque bytes:                      byte 2, their number as u32, the bytes.
+ * Live, before each page:            byte 3, its number as u64, its head.
  */
+#define FRAME_HEAD_BYTES_MAX 265
+
 struct frame_digest {
 	struct digest_stream sha;
 	uint8_t items[4096];
@@ -69,6 +75,9 @@ int frame_digest_page(struct frame_digest *d, const struct fingerprint *fp,
 int frame_digest_bytes(struct frame_digest *d, const uint8_t *bytes, uint32_t n,
 		       struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+int frame_digest_head(struct frame_digest *d, uint64_t number,
+		      const uint8_t *head, size_t n, struct err *e)
+	__attribute__((nonnull(1, 5), warn_unused_result));
 int frame_digest_final(struct frame_digest *d, struct digest *out,
 		       struct err *e)
 	__attribute__((nonnull, warn_unused_result));

@@ -21,6 +21,7 @@
 
 enum hello_purpose {
 	HELLO_MEMORY_IMAGE = 1, /* a file that holds a guest's memory */
+	HELLO_LIVE = 2,         /* QEMU's stream of a running guest */
 };
 
 struct hello {

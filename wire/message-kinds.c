@@ -4,6 +4,7 @@
 #include "common/digest.h"
 #include "wire/hello.h"
 #include "wire/layout.h"
+#include "wire/live.h"
 #include "wire/message.h"
 #include "wire/offer.h"
 #include "wire/query.h"
@@ -28,6 +29,13 @@ static const struct message_kind kinds[MESSAGE__MAX] = {
 	[MESSAGE_ERROR] = { "ERROR", 1, 1 + MESSAGE_TEXT_MAX },
 	[MESSAGE_PING] = { "PING", 8, 8 },
 	[MESSAGE_PONG] = { "PONG", 8, 8 },
+	[MESSAGE_BLOCKS] = { "BLOCKS", LIVE_BLOCK_BYTES_MIN, LIVE_BLOCKS_MAX },
+	[MESSAGE_CHANNEL] = { "CHANNEL", 1, 1 },
+	[MESSAGE_TAKEN] = { "TAKEN", 9, 9 },
+	[MESSAGE_RETURN] = { "RETURN", 2, 1 + LIVE_RETURN_MAX },
+	[MESSAGE_COMMIT] = { "COMMIT", 0, 0 },
+	[MESSAGE_END] = { "END", 0, DIGEST_BYTES },
+	[MESSAGE_AGAIN] = { "AGAIN", 4, LIVE_SECRET_BYTES + 4 },
 };
 
 const struct message_kind *

@@ -15,22 +15,30 @@
  * waits for the body or makes room for it.
  */
 enum message_type {
-	MESSAGE_HELLO = 1,   /* both: who are you? */
-	MESSAGE_OFFER = 2,   /* receiver: what I hold; key for queries */
-	MESSAGE_LAYOUT = 3,  /* sender: what will come */
-	MESSAGE_WANT = 4,    /* sender: region digests of a base, please */
-	MESSAGE_REGIONS = 5, /* receiver: here they are */
-	MESSAGE_BASES = 6,   /* sender: these bases I refer to */
-	MESSAGE_FRAME = 7,   /* sender: pages */
-	MESSAGE_ACK = 8,     /* receiver: the frame is right */
-	MESSAGE_NAK = 9,     /* receiver: the frame did not come out right */
-	MESSAGE_QUERY = 10,  /* sender: do you hold these pages? */
-	MESSAGE_ANSWER = 11, /* receiver: where I hold each */
-	MESSAGE_SEAL = 12,   /* sender: that was all; its digest */
-	MESSAGE_SEALED = 13, /* receiver: it is all here, and on disk */
-	MESSAGE_ERROR = 14,  /* both: I end this, because */
-	MESSAGE_PING = 15,   /* both: are you there? */
-	MESSAGE_PONG = 16,   /* both: I am */
+	MESSAGE_HELLO = 1,    /* both: who are you? */
+	MESSAGE_OFFER = 2,    /* receiver: what I hold; key for queries */
+	MESSAGE_LAYOUT = 3,   /* sender: what will come */
+	MESSAGE_WANT = 4,     /* sender: region digests of a base, please */
+	MESSAGE_REGIONS = 5,  /* receiver: here they are */
+	MESSAGE_BASES = 6,    /* sender: these bases I refer to */
+	MESSAGE_FRAME = 7,    /* sender: pages */
+	MESSAGE_ACK = 8,      /* receiver: the frame is right */
+	MESSAGE_NAK = 9,      /* receiver: the frame did not come out right */
+	MESSAGE_QUERY = 10,   /* sender: do you hold these pages? */
+	MESSAGE_ANSWER = 11,  /* receiver: where I hold each */
+	MESSAGE_SEAL = 12,    /* sender: that was all; its digest */
+	MESSAGE_SEALED = 13,  /* receiver: it is all here, and on disk */
+	MESSAGE_ERROR = 14,   /* both: I end this, because */
+	MESSAGE_PING = 15,    /* both: are you there? */
+	MESSAGE_PONG = 16,    /* both: I am */
+	MESSAGE_BLOCKS = 17,  /* sender: the guest's RAM blocks */
+	MESSAGE_CHANNEL = 18, /* both: a channel of QEMU opens, or closed */
+	MESSAGE_TAKEN = 19,   /* receiver: so much has QEMU taken */
+	MESSAGE_RETURN = 20,  /* receiver: what QEMU says back */
+	/* 21 and 22 are how TLS begins. */
+	MESSAGE_COMMIT = 23, /* sender: let it have the end */
+	MESSAGE_END = 24,    /* both: QEMU is done; what I keep */
+	MESSAGE_AGAIN = 25,  /* both: I was cut off; so far I heard you */
 	MESSAGE__MAX
 };
 

@@ -221,13 +221,13 @@ int
 plan_get_bytes(struct plan_reader *r, uint64_t n, const uint8_t **bytes,
 	       struct err *e)
 {
-	return span_take(&r->streams[STREAM_BYTES], n, bytes, e);
+	return span_take(&r->streams[STREAM_GAP], n, bytes, e);
 }
 
 int
 plan_reader_end(const struct plan_reader *r, struct err *e)
 {
-	bool more = r->left > 0;
+	bool more = r->left > 0 || r->places.run > 0;
 
 	for (unsigned i = 0; i < PLAN_USES; i++)
 		more |= r->cursors[i].left > 0;

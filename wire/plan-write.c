@@ -39,6 +39,7 @@ plan_writer_reset(struct plan_writer *w)
 	memset(w->cursors, 0, sizeof(w->cursors));
 	w->moves.n = 0;
 	w->copied = (struct plan_ref){ 0, 0 };
+	w->places = (struct plan_places){ .run = 0 };
 }
 
 static int
@@ -233,13 +234,13 @@ plan_put_bytes(struct plan_writer *w, const uint8_t *bytes, uint64_t n,
 		return 0;
 	if (plan_put_code(w, PLAN_BYTES, n, e) < 0)
 		return -1;
-	return buf_put(&w->streams[STREAM_BYTES], bytes, n, e);
+	return buf_put(&w->streams[STREAM_GAP], bytes, n, e);
 }
 
 int
 plan_writer_finish(struct plan_writer *w, struct err *e)
 {
-	if (plan_close_codes(w, e) < 0)
+	if (plan_close_codes(w, e) < 0 || plan_close_places(w, e) < 0)
 		return -1;
 	for (size_t i = 0; i < w->nruns; i++)
 		if (buf_put_varint(&w->streams[STREAM_RUN],

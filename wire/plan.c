@@ -22,12 +22,13 @@ const char *
 plan_stream_name(unsigned stream)
 {
 	static const char *const names[STREAM__MAX] = {
-		[STREAM_PLAN] = "plan", [STREAM_RUN] = "run",
-		[STREAM_JUMP] = "jump", [STREAM_FILL] = "fill",
-		[STREAM_MOVE] = "move", [STREAM_SLOT] = "slot",
-		[STREAM_MASK] = "mask", [STREAM_WORD] = "word",
-		[STREAM_COPY] = "copy", [STREAM_FROM] = "from",
-		[STREAM_DATA] = "data", [STREAM_BYTES] = "bytes",
+		[STREAM_PLAN] = "plan",   [STREAM_RUN] = "run",
+		[STREAM_JUMP] = "jump",   [STREAM_FILL] = "fill",
+		[STREAM_MOVE] = "move",   [STREAM_SLOT] = "slot",
+		[STREAM_MASK] = "mask",   [STREAM_WORD] = "word",
+		[STREAM_COPY] = "copy",   [STREAM_FROM] = "from",
+		[STREAM_DATA] = "data",   [STREAM_GAP] = "bytes",
+		[STREAM_PLACE] = "place",
 	};
 
 	return stream < STREAM__MAX ? names[stream] : NULL;

@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/page.h"
+#include "wire/place.h"
 
 /* What becomes of each page of a frame, written as a few byte streams that
  * compress well apart (virt-mig-protocol.7, "The streams of a frame").  The
@@ -38,7 +39,8 @@ enum plan_stream {
 	STREAM_COPY = 8,   /* where in a DATA page copies stand, how long */
 	STREAM_FROM = 9,   /* where copies come from */
 	STREAM_DATA = 10,  /* the words that are left */
-	STREAM_BYTES = 11, /* opaque bytes */
+	STREAM_GAP = 11,   /* opaque bytes */
+	STREAM_PLACE = 12, /* live: which pages these are, and their heads */
 	STREAM__MAX
 };
 
@@ -99,6 +101,7 @@ struct plan_writer {
 	size_t open[PLAN_USES]; /* each use's open run: its place in runs + 1 */
 	struct plan_moves moves;
 	struct plan_ref copied; /* source of the last copy */
+	struct plan_places places;
 };
 
 struct plan_run {
@@ -173,6 +176,7 @@ struct plan_reader {
 	struct plan_cursor cursors[PLAN_USES];
 	struct plan_moves moves;
 	struct plan_ref copied;
+	struct plan_places places;
 };
 
 /* The streams stay the caller's.  References to bases >= nbases are errors.

@@ -17,7 +17,7 @@ enum session_state {
 	SESSION_BASES,  /* what do both hold? */
 	SESSION_STREAM, /* frames and their acknowledgements */
 	SESSION_SEAL,   /* all frames are acknowledged: is that all? */
-	SESSION_COMMIT, /* the receiver puts it on disk */
+	SESSION_COMMIT, /* the receiver puts it on disk; QEMU gets the end */
 	SESSION_DONE,
 	SESSION_ABORT, /* something failed, here or there */
 	SESSION__MAX
@@ -31,12 +31,13 @@ enum session_role {
 struct session {
 	enum session_role role;
 	enum session_state state;
+	bool live; /* a running guest, not a file */
 };
 
 /* "NEW", "TLS", ... */
 const char *session_state_name(enum session_state state);
 
-void session_init(struct session *s, enum session_role role)
+void session_init(struct session *s, enum session_role role, bool live)
 	__attribute__((nonnull));
 /* Goes to the next state.  ERR_PROTOCOL, and nothing changes, where no arrow
  * leads there.  To where it is already is no arrow either.

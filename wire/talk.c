@@ -25,16 +25,21 @@ struct talk {
 	bool stopped; /* the link is paused, for either reason */
 	bool closing; /* goodbye was said; .why tells how .ended() ends */
 	bool ended;
+	bool cut;
 	struct err why;
 	unsigned pings, patience; /* before the HELLO comes */
 	uint64_t rtt_ns;
 };
 
-static const struct hello our_hello = {
-	.version = HELLO_VERSION,
-	.oldest = HELLO_OLDEST_VERSION,
-	.purpose = HELLO_MEMORY_IMAGE,
-};
+static struct hello
+talk_hello(const struct talk *t)
+{
+	return (struct hello){
+		.version = HELLO_VERSION,
+		.oldest = HELLO_OLDEST_VERSION,
+		.purpose = t->config.live ? HELLO_LIVE : HELLO_MEMORY_IMAGE,
+	};
+}
 
 static const char *
 talk_peer(const struct talk *t)
@@ -90,9 +95,10 @@ static int
 talk_opened(struct talk *t, struct err *e)
 {
 	const struct timeval each = { .tv_sec = TALK_PING_MS / 1000 };
+	const struct hello ours = talk_hello(t);
 
 	if (session_enter(&t->session, SESSION_HELLO, e) < 0 ||
-	    hello_put(&t->out, &our_hello, e) < 0)
+	    hello_put(&t->out, &ours, e) < 0)
 		return -1;
 	if (event_add(t->ping, &each) < 0)
 		return err_set(e, ERR_SYSTEM, "out of memory");
@@ -102,10 +108,11 @@ talk_opened(struct talk *t, struct err *e)
 static int
 talk_heard_hello(struct talk *t, struct span body, struct err *e)
 {
+	const struct hello ours = talk_hello(t);
 	struct hello theirs;
 
 	if (hello_get(body, &theirs, e) < 0 ||
-	    hello_check(&our_hello, &theirs, e) < 0 ||
+	    hello_check(&ours, &theirs, e) < 0 ||
 	    session_enter(&t->session, SESSION_BASES, e) < 0)
 		return -1;
 	t->config.opened(t->config.arg);
@@ -267,6 +274,7 @@ talk_closed(struct talk *t, const struct err *why)
 			talk_peer(t), session_state_name(t->session.state));
 		why = &e;
 	}
+	t->cut = true;
 	talk_end(t, why);
 }
 
@@ -345,7 +353,7 @@ talk_new(const struct talk_config *config, struct link_config *link,
 		return NULL;
 	}
 	t->config = *config;
-	session_init(&t->session, config->role);
+	session_init(&t->session, config->role, config->live);
 	buf_init(&t->out, TALK_OUT_MAX);
 	t->patience =
 		(link->dead_ms ? link->dead_ms : LINK_DEAD_MS) / TALK_PING_MS;
@@ -386,8 +394,8 @@ talk_connect(const struct talk_config *config, const struct link_config *link,
 }
 
 struct talk *
-talk_accept(const struct talk_config *config, const struct link_config *link,
-	    int fd, const struct tls *tls, struct err *e)
+talk_over(const struct talk_config *config, const struct link_config *link,
+	  int fd, const struct tls *tls, const char *host, struct err *e)
 {
 	struct link_config c = *link;
 	struct talk *t = talk_new(config, &c, e);
@@ -396,7 +404,14 @@ talk_accept(const struct talk_config *config, const struct link_config *link,
 		evutil_closesocket(fd);
 		return NULL;
 	}
-	return talk_started(t, link_accept(&c, fd, tls, e), tls, e);
+	return talk_started(t, link_over(&c, fd, tls, host, e), tls, e);
+}
+
+struct talk *
+talk_accept(const struct talk_config *config, const struct link_config *link,
+	    int fd, const struct tls *tls, struct err *e)
+{
+	return talk_over(config, link, fd, tls, NULL, e);
 }
 
 void
@@ -447,6 +462,12 @@ talk_give(struct talk *t, uint8_t *bytes, size_t n, struct err *e)
 	return link_give(t->link, bytes, n, e);
 }
 
+int
+talk_copy(struct talk *t, const uint8_t *bytes, size_t n, struct err *e)
+{
+	return link_send(t->link, bytes, n, e);
+}
+
 bool
 talk_is_full(struct talk *t)
 {
@@ -480,6 +501,18 @@ talk_resume(struct talk *t)
 		return;
 	t->paused = false;
 	event_active(t->again, EV_TIMEOUT, 0);
+}
+
+bool
+talk_was_cut(const struct talk *t)
+{
+	return t->cut;
+}
+
+void
+talk_set_dead_ms(struct talk *t, unsigned ms)
+{
+	link_set_dead_ms(t->link, ms);
 }
 
 uint64_t

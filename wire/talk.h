@@ -24,6 +24,7 @@ struct talk;
 
 struct talk_config {
 	enum session_role role;
+	bool live; /* a running guest, not a file */
 	/* The HELLOs agree; the session has entered SESSION_BASES. */
 	void (*opened)(void *arg);
 	/* A message came; its body lasts for this call, or see talk_keep().
@@ -51,6 +52,13 @@ struct talk *talk_accept(const struct talk_config *config,
 			 const struct link_config *link, int fd,
 			 const struct tls *tls, struct err *e)
 	__attribute__((nonnull(1, 2, 5), warn_unused_result));
+/* The same with a connection that is open already, and as the config says:
+ * host is what the certificate must be for.
+ */
+struct talk *talk_over(const struct talk_config *config,
+		       const struct link_config *link, int fd,
+		       const struct tls *tls, const char *host, struct err *e)
+	__attribute__((nonnull(1, 2, 6), warn_unused_result));
 /* Any time but inside a callback; without a word to the other end. */
 void talk_free(struct talk *t);
 
@@ -63,6 +71,9 @@ int talk_say(struct talk *t, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 /* Says the whole messages in bytes, n bytes from malloc(), now the talk's. */
 int talk_give(struct talk *t, uint8_t *bytes, size_t n, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+/* Says a copy of them. */
+int talk_copy(struct talk *t, const uint8_t *bytes, size_t n, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 /* Whether to wait for .drained before saying more that nobody asked for. */
 bool talk_is_full(struct talk *t) __attribute__((nonnull));
@@ -80,6 +91,10 @@ void talk_close(struct talk *t) __attribute__((nonnull));
  */
 void talk_abort(struct talk *t, const struct err *why) __attribute__((nonnull));
 
+/* Whether it ended because the connection did, without a word. */
+bool talk_was_cut(const struct talk *t) __attribute__((nonnull));
+/* From now on the other end is dead after so many ms of silence. */
+void talk_set_dead_ms(struct talk *t, unsigned ms) __attribute__((nonnull));
 /* Round trip of the last PING, 0 if there was none. */
 uint64_t talk_rtt_ns(const struct talk *t) __attribute__((nonnull));
 

@@ -85,8 +85,10 @@ fuzz_bytes(void *arg, uint64_t first, const uint8_t *bytes, uint64_t n,
 static inline struct rebuild_target
 fuzz_target(struct fuzz_output *o)
 {
-	return (struct rebuild_target){ fuzz_page, fuzz_history, fuzz_bytes,
-					o };
+	return (struct rebuild_target){ .page = fuzz_page,
+					.history = fuzz_history,
+					.bytes = fuzz_bytes,
+					.arg = o };
 }
 
 /* Pages to begin from: every plan code has one. */
