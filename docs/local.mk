@@ -4,4 +4,7 @@ dist_man_MANS += \
 	%D%/virt-mig-index.5 \
 	%D%/virt-mig-protocol.7 \
 	%D%/virt-mig.1 \
+	%D%/virt-mig.conf.5 \
+	%D%/virt-migd.8 \
 	$(NULL)
+EXTRA_DIST += %D%/operating.md

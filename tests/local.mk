@@ -10,8 +10,9 @@ AM_TESTS_ENVIRONMENT = CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; 
 TEST_LIBS = $(MIG_LDADD) $(CMOCKA_LIBS)
 
 # First, since it takes longest.
-TESTS += %D%/guest.sh %D%/hosts.sh
-EXTRA_DIST += %D%/guest.sh %D%/hosts.sh %D%/hosts/beat.c \
+TESTS += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh
+EXTRA_DIST += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh \
+	%D%/crash-matrix %D%/hosts/beat.c \
 	%D%/hosts/hosts.sh %D%/hosts/qemu-odd
 
 check_PROGRAMS += %D%/test-buf
@@ -324,6 +325,21 @@ check_PROGRAMS += %D%/test-parcel
 %C%_test_parcel_SOURCES = %D%/test-parcel.c %D%/test.h
 %C%_test_parcel_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-parcel
+
+check_PROGRAMS += %D%/test-settings
+%C%_test_settings_SOURCES = %D%/test-settings.c %D%/test.h
+%C%_test_settings_LDADD = tools/libhost.a $(TEST_LIBS) $(HOST_LIBS)
+TESTS += %D%/test-settings
+
+check_PROGRAMS += %D%/test-sandbox
+%C%_test_sandbox_SOURCES = %D%/test-sandbox.c tools/sandbox.c %D%/test.h
+%C%_test_sandbox_LDADD = $(TEST_LIBS) $(SECCOMP_LIBS)
+TESTS += %D%/test-sandbox
+
+check_PROGRAMS += %D%/test-domain
+%C%_test_domain_SOURCES = %D%/test-domain.c %D%/test.h
+%C%_test_domain_LDADD = tools/libhost.a $(TEST_LIBS) $(HOST_LIBS)
+TESTS += %D%/test-domain
 
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh

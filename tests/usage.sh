@@ -24,8 +24,8 @@ verbs=$("$virt_mig" --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort)
 [ "$(complete_words virt-mig '' | grep -v '^-')" = "$verbs" ]
 result $? "every verb is completed"
 for verb in $verbs; do
-	options=$("$virt_mig" "$verb" --help | grep -oE '(^|[^-])--[a-z-]+' |
-		grep -oE -- '--[a-z-]+' | { cat; echo --help; } | sort -u)
+	options=$("$virt_mig" "$verb" --help | grep -oE '(^|[^-])--[a-z0-9-]+' |
+		grep -oE -- '--[a-z0-9-]+' | { cat; echo --help; } | sort -u)
 	diff <(complete_words virt-mig "$verb" --) <(echo "$options") |
 		sed 's/^/# /'
 	[ "$(complete_words virt-mig "$verb" --)" = "$options" ]

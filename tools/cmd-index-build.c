@@ -27,9 +27,6 @@ open_current(const char *path, const struct image *img)
 	return NULL;
 }
 
-static int build_missing(const struct index_options *o, const char *path,
-			 const char *format, struct err *e);
-
 /* The index of the backing file, NULL without an error if there is none. */
 static int
 open_backing(const struct index_options *o, const struct image *img,
@@ -42,7 +39,7 @@ open_backing(const struct index_options *o, const struct image *img,
 	*idx = NULL;
 	if (!backing)
 		return 0;
-	if (o->backing && build_missing(o, backing, format, e) < 0)
+	if (o->backing && index_build_missing(o, backing, format, e) < 0)
 		return -1;
 	if (index_default_path(backing, place, sizeof(place), e) < 0)
 		return -1;
@@ -73,10 +70,9 @@ build_new(const struct index_options *o, struct image *img, const char *path,
 	return ret;
 }
 
-/* Makes sure that a backing file has a current index at its default place. */
-static int
-build_missing(const struct index_options *o, const char *path,
-	      const char *format, struct err *e)
+int
+index_build_missing(const struct index_options *o, const char *path,
+		    const char *format, struct err *e)
 {
 	struct image *img = image_open_as(path, format, e);
 	struct index_build_stats stats;

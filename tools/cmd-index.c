@@ -15,7 +15,9 @@ usage(FILE *f)
 	fputs("Usage: virt-mig index build IMAGE [-o FILE] [--backing] "
 	      "[--force]\n"
 	      "       virt-mig index check FILE|IMAGE [--data]\n"
-	      "       virt-mig index show FILE|IMAGE\n\n"
+	      "       virt-mig index show FILE|IMAGE\n"
+	      "       virt-mig index add IMAGE|DIRECTORY\n"
+	      "       virt-mig index update\n\n"
 	      "  -o, --output FILE       write the index there, not to the "
 	      "default place\n"
 	      "  -f, --force             build it even if the one that is "
@@ -119,9 +121,13 @@ parse(int argc, char **argv, struct index_options *o, struct err *e)
 		if (parse_option(c, o, e) < 0)
 			return -1;
 	}
+	if (argc - optind == 1 && strcmp(argv[optind], "update") == 0) {
+		o->action = argv[optind];
+		return 0;
+	}
 	if (argc - optind != 2)
 		return err_set(e, ERR_USAGE,
-			       "build, check or show, and one file: see "
+			       "build, check, show or add, and one file: see "
 			       "'virt-mig index --help'");
 	o->action = argv[optind];
 	o->path = argv[optind + 1];
@@ -142,6 +148,11 @@ cmd_index(int argc, char **argv, struct err *e)
 		return index_action_check(&o, e);
 	if (strcmp(o.action, "show") == 0)
 		return index_action_show(&o, e);
-	return err_set(e, ERR_USAGE, "'%s' is not build, check or show",
+	if (strcmp(o.action, "add") == 0)
+		return index_action_add(&o, e);
+	if (strcmp(o.action, "update") == 0)
+		return index_action_update(&o, e);
+	return err_set(e, ERR_USAGE,
+		       "'%s' is not build, check, show, add or update",
 		       o.action);
 }

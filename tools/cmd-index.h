@@ -21,6 +21,15 @@ struct index_options {
 int index_action_build(const struct index_options *o, struct err *e);
 int index_action_check(const struct index_options *o, struct err *e);
 int index_action_show(const struct index_options *o, struct err *e);
+/* Writes down an image, or a folder of images, that is always to have a
+ * current index; and gives one to all that were written down.
+ */
+int index_action_add(const struct index_options *o, struct err *e);
+int index_action_update(const struct index_options *o, struct err *e);
+
+/* Makes sure that an image has a current index at its default place. */
+int index_build_missing(const struct index_options *o, const char *path,
+			const char *format, struct err *e);
 
 /* The index as an object; NULL without memory. */
 json_t *index_as_json(const char *path, const struct index *idx);

@@ -41,12 +41,59 @@ virt_mig_SOURCES = \
 	%D%/virt-mig.c %D%/verb.h \
 	%D%/cmd-bench.c \
 	%D%/cmd-index.c %D%/cmd-index.h \
+	%D%/cmd-index-add.c \
 	%D%/cmd-index-build.c \
 	%D%/cmd-index-check.c \
 	%D%/cmd-index-show.c \
+	%D%/cmd-migrate.c \
 	%D%/cmd-receive.c \
 	%D%/cmd-relay-receive.c \
 	%D%/cmd-relay-send.c \
 	%D%/cmd-send.c \
+	%D%/cmd-status.c \
+	%D%/cmd-uri.c \
 	$(NULL)
-virt_mig_LDADD = %D%/libtools.a $(MIG_LDADD)
+virt_mig_CFLAGS = $(HOST_CFLAGS)
+virt_mig_LDADD = %D%/libhost.a %D%/libtools.a $(MIG_LDADD) $(HOST_LIBS)
+
+# The host side of live migration: what talks to libvirt and owns files.
+HOST_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS) $(XML_CFLAGS) \
+	      -DLIBEXECDIR='"$(libexecdir)"' -DBINDIR='"$(bindir)"'
+HOST_LIBS = $(LIBVIRT_LIBS) $(XML_LIBS)
+noinst_LIBRARIES += %D%/libhost.a
+%C%_libhost_a_CFLAGS = $(HOST_CFLAGS)
+%C%_libhost_a_SOURCES = \
+	%D%/beside.c %D%/beside.h \
+	%D%/daemon.c %D%/daemon.h \
+	%D%/daemon-call.c \
+	%D%/daemon-control.c \
+	%D%/daemon-migration.c \
+	%D%/control.c %D%/control.h \
+	%D%/domain.c %D%/domain.h \
+	%D%/index-later.c \
+	%D%/migrate.h \
+	%D%/migrate-prepare.c \
+	%D%/migrate-run.c \
+	%D%/migrate-show.c \
+	%D%/monitor.c %D%/monitor.h \
+	%D%/monitor-open.c \
+	%D%/report.c %D%/report.h \
+	%D%/settings.c %D%/settings.h \
+	$(NULL)
+
+sbin_PROGRAMS += virt-migd
+virt_migd_SOURCES = %D%/virt-migd.c
+virt_migd_LDADD = %D%/libhost.a $(MIG_LDADD) $(HOST_LIBS)
+
+libexec_PROGRAMS += virt-mig-session
+virt_mig_session_SOURCES = \
+	%D%/virt-mig-session.c \
+	%D%/report.c \
+	%D%/sandbox.c %D%/sandbox.h \
+	%D%/worker.c %D%/worker.h \
+	%D%/worker-probe.c \
+	%D%/worker-receive.c \
+	%D%/worker-send.c \
+	$(NULL)
+virt_mig_session_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+virt_mig_session_LDADD = $(MIG_LDADD) $(SECCOMP_LIBS)

@@ -16,9 +16,12 @@ struct verb {
 
 int cmd_bench(int argc, char **argv, struct err *e);
 int cmd_index(int argc, char **argv, struct err *e);
+int cmd_migrate(int argc, char **argv, struct err *e);
 int cmd_receive(int argc, char **argv, struct err *e);
 int cmd_relay_receive(int argc, char **argv, struct err *e);
 int cmd_relay_send(int argc, char **argv, struct err *e);
 int cmd_send(int argc, char **argv, struct err *e);
+int cmd_status(int argc, char **argv, struct err *e);
+int cmd_uri(int argc, char **argv, struct err *e);
 
 #endif

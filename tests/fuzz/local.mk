@@ -20,6 +20,7 @@ check_PROGRAMS += %D%/fuzz-pe
 %C%_fuzz_pe_SOURCES = %D%/fuzz-pe.c tests/made-pe.c tests/made-pe.h
 check_PROGRAMS += %D%/fuzz-receive
 check_PROGRAMS += %D%/fuzz-rebuild
+check_PROGRAMS += %D%/fuzz-report
 check_PROGRAMS += %D%/fuzz-roundtrip
 check_PROGRAMS += %D%/fuzz-save
 check_PROGRAMS += %D%/fuzz-send
@@ -30,12 +31,15 @@ check_PROGRAMS += %D%/fuzz-windows
 %C%_fuzz_windows_SOURCES = %D%/fuzz-windows.c $(MADE_WINDOWS)
 check_PROGRAMS += %D%/fuzz-windump
 
+# The only target above floor 4.
+FUZZ_REPORT = tools/libhost.a
+
 # What a program without its own _LDADD is linked with: the fuzz targets, and
 # nothing else.
 if FUZZING
-LDADD = $(FUZZ_ENGINE) $(MIG_LDADD)
+LDADD = $(FUZZ_ENGINE) $(FUZZ_REPORT) $(MIG_LDADD)
 else
-LDADD = %D%/libreplay.a $(MIG_LDADD)
+LDADD = %D%/libreplay.a $(FUZZ_REPORT) $(MIG_LDADD)
 endif
 check_LIBRARIES = %D%/libreplay.a
 %C%_libreplay_a_SOURCES = %D%/replay.c %D%/fuzz.h

@@ -9,8 +9,9 @@
 #                           a folder of the test's own, that anybody may enter
 #   host a|b COMMAND...     runs it there
 #   guest_start VM [KEY=N...]   on host a; waits for its heartbeat
-#   guest_checked VM        it beats on b, never missed a beat, and found all
+#   guest_checked VM [HOST] it beats on b, never missed a beat, and found all
 #                           of its memory to be what it wrote
+#   migd_start a|b CERTS    virt-migd there, migd_stop ends it
 #   hosts_down              ends everything
 #
 # DISK=, DISK_FORMAT= give the guest a disk, MEMORY_MIB= its memory.
@@ -232,16 +233,13 @@ guest_on() { # VM HOST: that it runs there, and only there, and beats
 			!= running ] && guest_alive "$1" "$2"
 }
 
-# Checks what the guest said on the hosts it was on, in order: no beat is
-# missing or said twice but with the same number, and nothing was wrong.
-guest_log_checked() { # VM HOST...
-	checked=$1
-	shift
-	for h; do
-		tr -d '\r' <"$hosts/$h/log/$checked.serial"
-	done | awk '
+# Checks all that the guest said on both hosts: no beat is missing, and
+# nothing was ever wrong.
+guest_log_checked() { # VM
+	cat "$hosts"/[ab]/log/"$1".serial | tr -d '\r' |
+		grep -aE '^(HB|BAD) ' | sort -s -n -k2,2 | awk '
 		/^BAD/ { bad++ }
-		!/^HB / { next }
+		!/^HB .* disk=[0-9]+$/ { next }
 		{
 			for (i = 3; i <= NF; i++) {
 				split($i, pair, "=")
@@ -260,19 +258,62 @@ guest_log_checked() { # VM HOST...
 		}'
 }
 
-# After a to b: beats on b, and has since checked all of its memory again.
-guest_checked() { # VM
-	guest_on "$1" b || return
-	rounds=$(guest_rounds "$1" b)
+# It is on that host, and nowhere else, beats, and has since checked all of its
+# memory again.
+guest_checked() { # VM [HOST]
+	guest_on "$1" "${2:-b}" || return
+	rounds=$(guest_rounds "$1" "${2:-b}")
 	for _ in $(seq 300); do
-		[ "$(guest_rounds "$1" b)" -gt $((rounds + 1)) ] && break
+		[ "$(guest_rounds "$1" "${2:-b}")" -gt $((rounds + 1)) ] && break
 		sleep 0.1
 	done
-	[ "$(guest_rounds "$1" b)" -gt $((rounds + 1)) ] &&
-		guest_log_checked "$1" a b
+	[ "$(guest_rounds "$1" "${2:-b}")" -gt $((rounds + 1)) ] &&
+		guest_log_checked "$1"
 }
 
 guest_rounds() { # VM HOST
 	sed -n 's/^HB .* rounds=\([0-9]*\) .*/\1/p' "$hosts/$2/log/$1.serial" |
 		tail -n 1
+}
+
+guest_end() { # VM
+	for h in a b; do
+		host $h virsh -q destroy "$1" >/dev/null 2>&1
+	done
+}
+
+# ---- virt-migd, with the certificates in $hosts/certs (certs.sh)
+
+# KEY=VALUE lines for its settings come from standard input.
+migd_start() { # HOST CERTIFICATES
+	mkdir -p "$hosts/$1/memory"
+	{
+		echo "[session]"
+		echo "user = nobody"
+		echo "[tls]"
+		echo "dir = $hosts/certs/$2"
+		echo "[memory]"
+		echo "dir = $hosts/$1/memory"
+		cat
+	} >"$hosts/$1/virt-mig.conf"
+	setsid nsenter -t "$(cat "$hosts/$1/pid")" -m -u -n -i -p -- \
+		env VIRT_MIG_INDEX_DIR="$hosts/$1/index" sh -c \
+		'echo $$ >/run/migd.pid; exec "$@"' sh "$builddir/virt-migd" \
+		--config "$hosts/$1/virt-mig.conf" \
+		>>"$hosts/$1/migd.log" 2>&1 </dev/null &
+	hosts_wait 100 host "$1" "$builddir/virt-mig" status
+}
+
+migd_stop() { # HOST [SIGNAL]
+	host "$1" sh -c "kill ${2:-} \$(cat /run/migd.pid)" 2>/dev/null
+	sleep 0.3
+	host "$1" rm -f /run/virt-mig/control
+}
+
+# Process ids, inside the host, of what has that name there.
+host_pids() { # HOST NAME
+	host "$1" sh -c 'for p in /proc/[0-9]*; do
+		read -r name <"$p/comm" 2>/dev/null &&
+			[ "$name" = "$0" ] && echo "${p#/proc/}"
+	done' "$2"
 }

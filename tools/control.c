@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "tools/control.h"
+#include "tools/progress.h"
+#include "tools/report.h"
+#include "tools/settings.h"
+
+#define CONTROL_STEP_MS 200
+
+int
+control_open(int *out, struct err *e)
+{
+	const struct sockaddr_un sun = { .sun_family = AF_UNIX,
+					 .sun_path = SETTINGS_RUN "/control" };
+	auto_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return err_sys(e, "socket");
+	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0) {
+		if (errno == ENOENT || errno == ECONNREFUSED)
+			return err_set(e, ERR_SYSTEM,
+				       "virt-migd does not run on this host");
+		return err_sys(e, "%s", sun.sun_path);
+	}
+	*out = fd;
+	fd = -1;
+	return 0;
+}
+
+/* The next parcel; one that says how it ended is an error. */
+static int
+control_hear(int fd, struct parcel *p, struct err *e)
+{
+	struct pollfd f = { .fd = fd, .events = POLLIN };
+	int ret;
+
+	while (poll(&f, 1, CONTROL_STEP_MS) <= 0)
+		if (*interrupted())
+			return err_set(e, ERR_CANCELLED, "interrupted");
+	ret = parcel_receive(fd, p, e);
+	if (ret == 0)
+		return err_set(e, ERR_SYSTEM, "virt-migd is gone");
+	if (ret < 0 || strcmp(parcel_text(p, "say"), "end") != 0)
+		return ret < 0 ? -1 : 0;
+	report_get_end(p->body, e);
+	if (e->code == ERR_NONE)
+		err_fill(e, ERR_SYSTEM, "virt-migd ended it");
+	parcel_free(p);
+	return -1;
+}
+
+int
+control_prepare(int fd, const struct control_wish *wish, char path[108],
+		struct err *e)
+{
+	struct parcel p;
+	int said;
+
+	if (parcel_send(fd,
+			json_pack("{s:s, s:s, s:s, s:s, s:I, s:b}", "do",
+				  "prepare", "vm", wish->vm, "uuid", wish->uuid,
+				  "peer", wish->peer, "rate",
+				  (json_int_t)wish->rate, "stay", wish->stay),
+			NULL, 0, e) < 0)
+		return -1;
+	do {
+		if (control_hear(fd, &p, e) < 0)
+			return -1;
+		said = strcmp(parcel_text(&p, "say"), "ready") == 0;
+		if (said)
+			snprintf(path, 108, "%.107s", parcel_text(&p, "path"));
+		parcel_free(&p);
+	} while (!said);
+	return 0;
+}
+
+json_t *
+control_status(int fd, struct err *e)
+{
+	struct parcel p;
+	json_t *sessions;
+
+	if (parcel_send(fd, json_pack("{s:s}", "do", "status"), NULL, 0, e) <
+		    0 ||
+	    control_hear(fd, &p, e) < 0)
+		return NULL;
+	sessions = json_incref(json_object_get(p.body, "sessions"));
+	parcel_free(&p);
+	if (!json_is_array(sessions)) {
+		json_decref(sessions);
+		(void)err_set(e, ERR_VERSION,
+			      "virt-migd is of another version");
+		return NULL;
+	}
+	return sessions;
+}
+
+int
+control_cancel(int fd, struct err *e)
+{
+	return parcel_send(fd, json_pack("{s:s}", "do", "cancel"), NULL, 0, e);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef MIG_DAEMON_H
+#define MIG_DAEMON_H
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/endpoint.h"
+#include "common/err.h"
+#include "tools/monitor.h"
+#include "tools/settings.h"
+#include "wire/call.h"
+
+/* virt-migd: answers calls of peers and requests of the command, starts a
+ * monitor for each migration, and knows how each of them goes.  It reads 40
+ * bytes of a peer, never more.  One thread, one event loop.
+ */
+#define DAEMON_CALLS   16 /* that have not yet said what they want */
+#define DAEMON_CALL_MS 5000
+#define DAEMON_ENDED   16 /* whose end is remembered */
+
+struct client;
+
+struct migration {
+	struct daemon *daemon;
+	struct migration *next;
+	enum monitor_role role;
+	struct call call;
+	char vm[128], peer[ENDPOINT_TEXT_MAX];
+	char address[64]; /* of the peer, without its port */
+	int pid;          /* of the monitor; 0: it has ended */
+	int fd;           /* parcels */
+	struct event *readable;
+	json_t *status;        /* the last one; the "end", once it has ended */
+	struct client *client; /* who asked for it and still listens */
+	uint64_t began_ns;
+	bool stay; /* even when the client is gone before it begins */
+	bool ended;
+};
+
+struct caller {
+	struct daemon *daemon;
+	struct event *event;
+	int fd;
+	struct endpoint_addr addr;
+};
+
+struct daemon {
+	struct settings *settings;
+	struct settings_ids ids;
+	struct event_base *base;
+	int control_fd, peers_fd; /* listening */
+	struct event *control, *peers, *child;
+	struct migration *migrations; /* newest first */
+	struct caller callers[DAEMON_CALLS];
+	struct client *clients;
+};
+
+int daemon_init(struct daemon *d, struct settings *s, int control_fd,
+		int peers_fd, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+/* Until SIGTERM or SIGINT.  Migrations go on without us. */
+void daemon_run(struct daemon *d) __attribute__((nonnull));
+void daemon_fini(struct daemon *d) __attribute__((nonnull));
+
+/* daemon-migration.c */
+struct migration_plan {
+	enum monitor_role role;
+	struct call call;
+	const char *vm;
+	const struct endpoint *to; /* MONITOR_SEND */
+	uint64_t rate;
+	int peer; /* MONITOR_RECEIVE; stays the caller's */
+	const struct endpoint_addr *from;
+};
+
+/* Starts a monitor; NULL with *e filled where that would be too many. */
+struct migration *migration_start(struct daemon *d,
+				  const struct migration_plan *plan,
+				  struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+struct migration *migration_find(struct daemon *d,
+				 const uint8_t id[CALL_ID_BYTES])
+	__attribute__((nonnull));
+/* Sends the monitor a parcel: {"do": what}, with a file if fd is not -1. */
+void migration_tell(struct migration *m, const char *what, int fd)
+	__attribute__((nonnull));
+/* All that is known of it, for "status". */
+json_t *migration_status(const struct migration *m) __attribute__((nonnull));
+void migration_on_child(struct daemon *d, int pid) __attribute__((nonnull));
+void migrations_free(struct daemon *d) __attribute__((nonnull));
+
+/* daemon-call.c */
+/* A peer has connected: waits for its 40 bytes. */
+void caller_accept(struct daemon *d) __attribute__((nonnull));
+void callers_free(struct daemon *d) __attribute__((nonnull));
+
+/* daemon-control.c */
+void client_accept(struct daemon *d) __attribute__((nonnull));
+/* Tells whoever asked for the migration; ended: nothing more will come. */
+void client_tell(struct client *c, json_t *body, bool ended)
+	__attribute__((nonnull));
+void clients_free(struct daemon *d) __attribute__((nonnull));
+/* In a child, which is to hold none of them open. */
+void clients_leave(const struct daemon *d) __attribute__((nonnull));
+
+#endif

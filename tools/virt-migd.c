@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "tools/daemon.h"
+
+/* The sockets: from systemd, which made them (virt-migd.socket), or made here
+ * where the daemon was started by hand.
+ */
+#define FIRST_PASSED 3
+
+struct sockets {
+	int control, peers;
+};
+
+static bool
+is_unix(int fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	return getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
+	       sa.ss_family == AF_UNIX;
+}
+
+/* sd_listen_fds(3), as far as it concerns us; false if there are none. */
+static bool
+take_passed(struct sockets *s)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	int n = fds ? atoi(fds) : 0;
+
+	if (!pid || atoi(pid) != getpid() || n < 1)
+		return false;
+	for (int fd = FIRST_PASSED; fd < FIRST_PASSED + n; fd++)
+		*(is_unix(fd) ? &s->control : &s->peers) = fd;
+	return s->control >= 0 && s->peers >= 0;
+}
+
+static int
+listen_control(int *fd, gid_t group, struct err *e)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	mode_t mask = umask(0117);
+	int ret;
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), SETTINGS_RUN "/control");
+	unlink(sun.sun_path);
+	*fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	ret = *fd < 0 ||
+	      bind(*fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	      listen(*fd, 16) < 0 || chown(sun.sun_path, 0, group) < 0;
+	umask(mask);
+	return ret ? err_sys(e, "%s", sun.sun_path) : 0;
+}
+
+static int
+make_sockets(const struct settings *s, struct sockets *to, struct err *e)
+{
+	struct endpoint_addr bound;
+	struct settings_ids ids;
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (settings_ids(s, &ids, e) < 0)
+		return -1;
+	mkdir(SETTINGS_RUN, 0711);
+	/* In this order: where another daemon runs, its socket stays. */
+	if (endpoint_listen(&s->listen, &to->peers, &bound, e) < 0 ||
+	    listen_control(&to->control, ids.control, e) < 0)
+		return -1;
+	endpoint_addr_text(&bound, text);
+	fprintf(stderr, "virt-migd: waiting at %s\n", text);
+	return 0;
+}
+
+/* Tells systemd that we are ready: sd_notify(3). */
+static void
+notify_ready(void)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	auto_fd int fd = -1;
+
+	if (!path || strlen(path) >= sizeof(sun.sun_path))
+		return;
+	memcpy(sun.sun_path, path, strlen(path));
+	if (*path == '@')
+		sun.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	(void)!sendto(fd, "READY=1", 7, MSG_NOSIGNAL,
+		      (const struct sockaddr *)&sun,
+		      (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				  strlen(path)));
+}
+
+static int
+serve(struct settings *s, struct err *e)
+{
+	struct sockets sockets = { -1, -1 };
+	struct daemon d;
+	int ret;
+
+	if (!take_passed(&sockets) && make_sockets(s, &sockets, e) < 0)
+		return -1;
+	ret = daemon_init(&d, s, sockets.control, sockets.peers, e);
+	if (ret == 0) {
+		notify_ready();
+		daemon_run(&d);
+	}
+	daemon_fini(&d);
+	return ret;
+}
+
+static void
+usage(FILE *out)
+{
+	fputs("Usage: virt-migd [--config FILE] [--check]\n\n"
+	      "Moves running VMs to and from this host, for virt-mig(1) and "
+	      "virsh.\n\n"
+	      "  --config FILE  settings, instead of " SETTINGS_FILE "\n"
+	      "  --check        say whether they make sense, and end\n"
+	      "  --version\n"
+	      "  --help         this\n",
+	      out);
+}
+
+static const struct option options[] = {
+	{ "check", no_argument, NULL, 'c' },
+	{ "config", required_argument, NULL, 'f' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'v' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int
+run(const char *file, bool check, struct err *e)
+{
+	struct settings s;
+	struct settings_ids ids;
+	int ret;
+
+	if (settings_open(&s, file ? file : SETTINGS_FILE, file != NULL, e) < 0)
+		return -1;
+	if (check)
+		ret = settings_ids(&s, &ids, e);
+	else if (geteuid() != 0)
+		ret = err_set(e, ERR_USAGE, "only root can hand out images");
+	else
+		ret = serve(&s, e);
+	settings_close(&s);
+	return ret;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct err e = { .code = ERR_NONE };
+	const char *file = NULL;
+	bool check = false;
+	int option;
+
+	signal(SIGPIPE, SIG_IGN);
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+		switch (option) {
+		case 'c':
+			check = true;
+			break;
+		case 'f':
+			file = optarg;
+			break;
+		case 'v':
+			printf("virt-migd %s\n", PACKAGE_VERSION);
+			return 0;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			return 2;
+		}
+	if (argc > optind) {
+		usage(stderr);
+		return 2;
+	}
+	if (run(file, check, &e) == 0)
+		return 0;
+	fprintf(stderr, "virt-migd: %s\n", e.text);
+	return err_exit_status(&e);
+}
