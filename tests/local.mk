@@ -210,6 +210,8 @@ check_PROGRAMS += %D%/show-stream
 %C%_show_stream_SOURCES = %D%/show-stream.c %D%/walk-stream.h
 %C%_show_stream_LDADD = $(MIG_LDADD)
 TESTS += %D%/qemu-stream.sh
+TESTS += %D%/libvirt-save.sh
+EXTRA_DIST += %D%/libvirt-save.sh
 EXTRA_DIST += %D%/qemu-stream.sh %D%/capture-stream.py %D%/boot-dirty.S
 
 check_PROGRAMS += %D%/show-guest
