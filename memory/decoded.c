@@ -55,7 +55,7 @@ decoded_open(struct decoded *d, uint64_t npages, struct err *e)
 	*d = (struct decoded){ .fd = -1, .npages = npages };
 	if (npages > DECODED_PAGES_MAX)
 		return err_set(e, ERR_USAGE,
-			       "more than 16 TiB of memory; not supported");
+			       "more than 4 TiB of memory; not supported");
 	d->put = calloc(npages / WORD_BITS + 1, sizeof(*d->put));
 	if (!d->put)
 		return err_sys(e, "a map of %" PRIu64 " pages", npages);

@@ -16,7 +16,7 @@ struct memory_region;
  * is gone when it is closed.  Pages that nobody puts are zero and take no
  * room.
  */
-#define DECODED_PAGES_MAX (1ull << 32) /* 16 TiB */
+#define DECODED_PAGES_MAX (1ull << 30) /* 4 TiB */
 
 struct decoded {
 	int fd; /* -1 while not open */

@@ -32,6 +32,7 @@
 #define FLAT_HEAD        4096
 #define FLAT_TYPE        1
 #define FLAT_VERSION     1
+#define FLAT_FILE_MAX    (1ull << 43)
 #define REGIONS_AT_FIRST 64
 #define MACHINE          "x86_64"
 
@@ -92,7 +93,8 @@ get_piece(struct span *s, uint64_t *at, struct span *piece, struct err *e)
 		return -1;
 	if (*at == UINT64_MAX)
 		return 0;
-	if (len == 0 || len > s->left || *at > INT64_MAX - len)
+	if (len == 0 || len > s->left || len > FLAT_FILE_MAX ||
+	    *at > FLAT_FILE_MAX - len)
 		return err_set(
 			e, ERR_CORRUPT,
 			"a flattened kdump file with a piece of 0x%" PRIx64
@@ -255,6 +257,10 @@ static int
 find_regions(struct kdump *k, struct err *e)
 {
 	for (uint64_t page = 0, end; page < k->max_page; page = end + 1) {
+		if (page % 8 == 0 && k->in[page / 8] == 0) {
+			end = page + 7;
+			continue;
+		}
 		for (end = page; is_in(k, end);)
 			end++;
 		if (end > page && add_region(k, page, end, e) < 0)

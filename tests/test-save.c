@@ -250,7 +250,7 @@ what_is_not_in_a_stream_is_not_made_up(void **state)
 	make_be64(&s, 1ull << 45);
 	make_zero(&s, 0, "pc.ram");
 	put_file();
-	open_fails(NULL, 0, ERR_USAGE, "16 TiB");
+	open_fails(NULL, 0, ERR_USAGE, "4 TiB");
 }
 
 /* ---- save files ---- */
