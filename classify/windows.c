@@ -192,19 +192,27 @@ info_of(const struct guest *g, uint64_t n)
 	return &g->pages[g->memory->runs[low].first_page + n];
 }
 
-/* From page n, which is not proven, along its list as far as pages were. */
+/* From page n, which is not proven, along its list as far as pages were.  Some
+ * free pages are in no list of this kind (processors keep a few), and what
+ * they have in its place leads anywhere: a neighbour must name the page, too.
+ */
 static void
 doubt_list(const struct windows *w, struct guest *g, uint64_t n, bool forth)
 {
 	struct page_info *info;
-	struct pfn p;
+	struct pfn p, near;
 
 	while (windows_pfn(w, n, &p)) {
-		n = forth ? p.next : p.previous;
-		info = info_of(g, n);
+		uint64_t to = forth ? p.next : p.previous;
+
+		if (!windows_pfn(w, to, &near) ||
+		    (forth ? near.previous : near.next) != n)
+			return;
+		info = info_of(g, to);
 		if (!info || info->class != CLASS_FREE)
 			return;
 		info->class = CLASS_UNKNOWN;
+		n = to;
 	}
 }
 

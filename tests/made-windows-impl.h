@@ -22,6 +22,7 @@ struct made_entry {
 	uint64_t pte, original, frame, next, previous;
 	uint8_t location, priority;
 	bool exists, prototype, modified;
+	bool is_cached; /* free, but a processor keeps it for itself */
 };
 
 uint64_t made_random(struct made_windows *w);

@@ -11,6 +11,7 @@
 
 /* The PFN database, as the published _MMPFN of each build has it. */
 #define ENTRY_BYTES 0x30
+#define LINK_BITS   ((UINT64_C(1) << 36) - 1)
 #define END_OF_LIST UINT64_MAX
 #define DATABASE_AT 0x2000 /* the first of its large pages */
 
@@ -122,6 +123,13 @@ put_entry(struct made_windows *w, uint64_t n)
 	uint64_t u1 = is_listed ? p->next : n * 7,
 		 u2 = is_listed ? p->previous : 1;
 
+	if (is_listed && w->config.build >= 9200) {
+		/* what is above belongs to lists of a node */
+		u1 = (u1 & LINK_BITS) | n << 36;
+		u2 = (u2 & LINK_BITS) | n << 37;
+	}
+	if (p->is_cached)
+		u1 = w->pfn_base + p->next * ENTRY_BYTES;
 	memcpy(b, &u1, 8);
 	memcpy(b + (old ? 0x08 : 0x18), &u2, 8);
 	memcpy(b + (old ? 0x10 : 0x08), &pte, 8);
@@ -157,6 +165,11 @@ made_put_database(struct made_windows *w)
 
 		if (n >= w->high || !p->exists)
 			continue;
+		if (p->is_cached) { /* may lead to what is in a list */
+			p->next = made_random(w) % 4096;
+			p->previous = 0;
+			continue;
+		}
 		p->next = END_OF_LIST;
 		p->previous = last[list_of(p)];
 		if (p->previous != END_OF_LIST)

@@ -319,6 +319,11 @@ put_rest(struct made_windows *w)
 		} else {
 			memset(made_page(w, n), 0, PAGE_BYTES);
 		}
+		if (p->location == PFN_FREE && w->config.build >= 17763 &&
+		    x >> 56 == 0) {
+			p->is_cached = true;
+			made_say(w, n, CLASS_UNKNOWN);
+		}
 		/* free pages remember who had them, who has another now */
 		if (p->location == PFN_FREE && x >> 60 == 0) {
 			p->pte = made_pte(w, w->pool_end - PAGE_BYTES, 1);
