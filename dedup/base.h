@@ -17,7 +17,7 @@ enum base_kind {
 	BASE_IMAGE,    /* a generation of a disk image */
 	BASE_MEMORY,   /* memory of this VM kept from an earlier visit */
 	BASE_KERNEL,   /* a kernel as a disk image holds it (vmlinux.h) */
-	BASE_PROGRAMS, /* programs of Windows as one holds them (programs.h) */
+	BASE_PROGRAMS, /* programs as one holds them (programs.h) */
 };
 
 #define BASE_REGION_PAGES 1024 /* what is agreed upon at a time: 4 MiB */

@@ -319,7 +319,7 @@ held_open_programs(struct held *h, const struct held *image,
 		return -1;
 	if (h->memory.npages == 0) {
 		held_close(h);
-		return err_set(e, ERR_USAGE, "%s holds no programs of Windows",
+		return err_set(e, ERR_USAGE, "%s holds no programs",
 			       image->name);
 	}
 	if (held_hash_memory(h, &quietly, e) < 0) {

@@ -76,8 +76,8 @@ size_t held_kernels(const struct held *image) __attribute__((nonnull));
 int held_open_kernel(struct held *h, const struct held *image, size_t i,
 		     struct err *e)
 	__attribute__((nonnull, warn_unused_result));
-/* The programs of Windows that an open image holds, which may have to be looked
- * for; an error where there are none, to be passed over.
+/* The programs that an open image holds, which may have to be looked for; an
+ * error where there are none, to be passed over.
  */
 int held_open_programs(struct held *h, const struct held *image,
 		       const struct index_how *how, struct err *e)

@@ -18,6 +18,7 @@ noinst_LIBRARIES += %D%/libdedup.a
 	%D%/disk-chain.c %D%/disk-chain.h \
 	%D%/disk-nbd.c \
 	%D%/disk-raw.c \
+	%D%/elf-program.c %D%/elf-program.h \
 	%D%/finder.c %D%/finder.h \
 	%D%/held.c %D%/held.h \
 	%D%/image.c %D%/image.h \

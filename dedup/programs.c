@@ -11,6 +11,7 @@
 #include "common/newfile.h"
 #include "common/page.h"
 #include "dedup/core.h"
+#include "dedup/elf-program.h"
 #include "dedup/pe.h"
 #include "dedup/programs.h"
 #include "dedup/table.h"
@@ -28,6 +29,8 @@
 
 struct programs {
 	struct image *img;
+	bool linux_too, windows_too; /* whose programs there may be */
+	uint64_t block;              /* where the file begins that is read */
 	struct newfile file;
 	struct table seen; /* by hash: copies are kept once */
 	uint64_t npages, work;
@@ -62,6 +65,35 @@ has_ntfs(struct image *img)
 	return false;
 }
 
+/* ext4, XFS or Btrfs. */
+static bool
+is_linux(struct image *img, uint64_t first)
+{
+	uint8_t page[PAGE_BYTES];
+	struct err ignored;
+
+	if (image_read(img, first, 1, page, &ignored) < 0)
+		return false;
+	if ((page[1080] == 0x53 && page[1081] == 0xef) ||
+	    memcmp(page, "XFSB", 4) == 0)
+		return true;
+	return image_read(img, first + 16, 1, page, &ignored) == 0 &&
+	       memcmp(page + 64, "_BHRfS_M", 8) == 0;
+}
+
+static bool
+has_linux(struct image *img)
+{
+	size_t nparts;
+	const struct image_part *parts = image_parts(img, &nparts);
+
+	for (size_t i = 0; i < nparts; i++)
+		if (parts[i].nblocks > 16 &&
+		    is_linux(img, parts[i].first_block))
+			return true;
+	return false;
+}
+
 static int
 on_page(void *arg, const uint8_t page[4096], struct err *e)
 {
@@ -93,6 +125,40 @@ add_program(struct programs *p, uint64_t block, uint32_t len, struct err *e)
 	return pe_pages(p->bytes, len, on_page, p, e);
 }
 
+/* Bytes of the file that is read, as if its blocks followed each other. */
+static bool
+read_file(void *arg, uint64_t offset, void *out, size_t n)
+{
+	struct programs *p = arg;
+	uint64_t at = p->block + offset / PAGE_BYTES;
+	size_t in = offset % PAGE_BYTES, part;
+	uint8_t page[PAGE_BYTES], *to = out;
+	struct err ignored;
+
+	for (; n > 0; at++, in = 0, to += part, n -= part) {
+		part = MIN(PAGE_BYTES - in, n);
+		if (at >= image_nblocks(p->img) ||
+		    p->work++ >= PROGRAMS_WORK_MAX ||
+		    image_read(p->img, at, 1, page, &ignored) < 0)
+			return false;
+		memcpy(to, page + in, part);
+	}
+	return true;
+}
+
+static int
+add_any(struct programs *p, uint64_t block, const uint8_t head[4096],
+	struct err *e)
+{
+	const struct elf_program elf = { read_file, on_page, p };
+	uint32_t len = p->windows_too ? pe_file_bytes(head) : 0;
+
+	p->block = block;
+	if (len > 0)
+		return add_program(p, block, len, e);
+	return p->linux_too ? elf_program_pages(head, &elf, e) : 0;
+}
+
 static int
 look_at_run(struct programs *p, const struct image_run *run,
 	    const struct index_how *how, struct err *e)
@@ -106,9 +172,9 @@ look_at_run(struct programs *p, const struct image_run *run,
 		if (image_read(p->img, at, n, p->chunk, e) < 0)
 			return -1;
 		for (uint64_t i = 0; i < n; i++) {
-			uint32_t len = pe_file_bytes(p->chunk + i * PAGE_BYTES);
+			const uint8_t *head = p->chunk + i * PAGE_BYTES;
 
-			if (len > 0 && add_program(p, at + i, len, e) < 0)
+			if (add_any(p, at + i, head, e) < 0)
 				return -1;
 		}
 		if (how->report)
@@ -123,7 +189,7 @@ look(struct programs *p, const struct digest *root, const struct index_how *how,
 {
 	struct image_run run = { .first = 0 };
 	uint8_t header[PAGE_BYTES];
-	int more = has_ntfs(p->img);
+	int more = p->windows_too || p->linux_too;
 
 	while (more > 0) {
 		more = image_next_data(p->img, run.first + run.n, &run, e);
@@ -141,7 +207,10 @@ static int
 make(const char *path, struct image *img, const struct digest *root,
      const struct index_how *how, struct err *e)
 {
-	struct programs p = { .img = img, .file = { .fd = -1 } };
+	struct programs p = { .img = img,
+			      .linux_too = has_linux(img),
+			      .windows_too = has_ntfs(img),
+			      .file = { .fd = -1 } };
 	int ret = -1;
 
 	p.chunk = malloc(PROGRAMS_CHUNK * PAGE_BYTES);

@@ -53,6 +53,11 @@ check_PROGRAMS += %D%/test-linux
 	%D%/make-types.h %D%/test.h
 %C%_test_linux_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-linux
+check_PROGRAMS += %D%/test-elf-program
+%C%_test_elf_program_SOURCES = %D%/test-elf-program.c %D%/make-program.h \
+	%D%/test.h
+%C%_test_elf_program_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-elf-program
 check_PROGRAMS += %D%/test-pool
 %C%_test_pool_SOURCES = %D%/test-pool.c %D%/test.h
 %C%_test_pool_LDADD = $(TEST_LIBS)

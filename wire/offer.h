@@ -27,7 +27,7 @@ enum offer_kind {
 	OFFER_IMAGE = 1,    /* a disk image */
 	OFFER_MEMORY = 2,   /* memory kept from an earlier visit */
 	OFFER_KERNEL = 3,   /* a kernel, unpacked from a disk image */
-	OFFER_PROGRAMS = 4, /* Windows programs of one, as in memory */
+	OFFER_PROGRAMS = 4, /* programs of one, as in memory */
 };
 
 struct offer_held {

@@ -8,6 +8,7 @@ check_PROGRAMS += %D%/fuzz-codec
 check_PROGRAMS += %D%/fuzz-conf
 check_PROGRAMS += %D%/fuzz-decode
 check_PROGRAMS += %D%/fuzz-elf
+check_PROGRAMS += %D%/fuzz-elf-program
 check_PROGRAMS += %D%/fuzz-index
 check_PROGRAMS += %D%/fuzz-linux
 check_PROGRAMS += %D%/fuzz-kdump
