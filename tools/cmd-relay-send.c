@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +155,8 @@ relay_send_on_lost(void *arg, const struct err *why)
 		why->text);
 	if (relay_connect(&c->to, &fd, &e) == 0)
 		live_sender_reconnect(c->live, fd);
+	else if (e.sys == ECONNREFUSED || e.sys == ENOENT)
+		live_sender_cancel(c->live, why); /* the receiver has ended */
 }
 
 static int
