@@ -4,14 +4,18 @@
 #include "codec/page-parse.h"
 #include "common/mem.h"
 
-/* Looks for the match that saves most, in about fifths of a bit a byte; where
- * that is a short one, also one byte on.
+/* Looks for the match that saves most, in about a bit a unit; where that is a
+ * short one, also one byte on.  With more than one place in a bucket there is
+ * time to go on like that, and to remember every byte.
  */
 #define WORTH       5  /* of a byte that need not be sent */
 #define SHORT       16 /* a longer match is taken at once */
 #define LONG_ENOUGH 64 /* the same for who is patient */
 #define LONG        32 /* a longer repeated one ends the search */
 #define TAIL        16 /* bytes at the end that are not searched */
+
+/* How many places a bucket has is a constant in all of them. */
+#define INLINE static inline __attribute__((always_inline))
 
 static int
 score_rep(uint32_t len, int rep)
@@ -69,81 +73,124 @@ look_back(const struct page_parser *p, uint32_t at, uint32_t word,
 	}
 }
 
-static struct page_match
-look(struct page_parser *p, uint32_t at)
+/* The places in a bucket, the latest first; another goes in front. */
+INLINE void
+note(uint32_t *bucket, unsigned ways, uint32_t at)
+{
+	for (unsigned i = ways - 1; i > 0; i--)
+		bucket[i] = bucket[i - 1];
+	bucket[0] = at + 1;
+}
+
+INLINE uint32_t *
+bucket8(const struct page_parser *p, unsigned ways, uint64_t v)
+{
+	return &p->seen8[(v * 0x9e3779b185ebca87ull >> (64 - p->bits8)) &
+			 ~(ways - 1)];
+}
+
+INLINE uint32_t *
+bucket4(const struct page_parser *p, unsigned ways, uint64_t v)
+{
+	return &p->seen4[((uint32_t)v * 2654435761u >> (32 - p->bits4)) &
+			 ~(ways - 1)];
+}
+
+INLINE void
+look_at(const struct page_parser *p, unsigned ways, const uint32_t *bucket,
+	uint32_t at, uint32_t word, struct page_match *m)
 {
 	const uint8_t *in = p->in + at, *end = p->in + p->len;
-	uint64_t v = page_get8(in);
-	uint32_t word = (uint32_t)v;
-	uint32_t *s8 = &p->seen8[v * 0x9e3779b185ebca87ull >> (64 - p->bits8)];
-	uint32_t *s4 = &p->seen4[word * 2654435761u >> (32 - p->bits4)];
-	uint32_t seen[2] = { *s8, *s4 };
-	struct page_match m = { .rep = -1 };
 
-	look_back(p, at, word, &m);
-	for (unsigned i = 0; m.len < LONG && i < 2; i++) {
-		uint32_t from = seen[i] - 1;
+	for (unsigned i = 0; m->len < LONG && i < ways; i++) {
+		uint32_t from = bucket[i] - 1;
 
-		if (seen[i] && from < at && page_get4(p->in + from) == word)
-			better(&m,
-			       4 + page_equal(in + 4, p->in + from + 4, end),
+		if (bucket[i] && from < at && page_get4(p->in + from) == word)
+			better(m, 4 + page_equal(in + 4, p->in + from + 4, end),
 			       at - from, -1);
 	}
-	*s8 = *s4 = at + 1;
+}
+
+INLINE struct page_match
+look(struct page_parser *p, unsigned ways, uint32_t at)
+{
+	uint64_t v = page_get8(p->in + at);
+	uint32_t *s8 = bucket8(p, ways, v), *s4 = bucket4(p, ways, v);
+	struct page_match m = { .rep = -1 };
+
+	look_back(p, at, (uint32_t)v, &m);
+	look_at(p, ways, s8, at, (uint32_t)v, &m);
+	look_at(p, ways, s4, at, (uint32_t)v, &m);
+	if (s4[0] != at + 1) {
+		note(s8, ways, at);
+		note(s4, ways, at);
+	}
 	return m;
 }
 
-static void
-remember(struct page_parser *p, uint32_t from, uint32_t end)
+INLINE void
+remember(struct page_parser *p, unsigned ways, uint32_t from, uint32_t end)
 {
-	uint32_t step = (end - from > 64 ? 4 : 1) * (p->patient ? 1 : 4);
+	uint32_t step = (end - from > 64 ? 4 : 1) * (ways > 1 ? 1 : 4);
 
 	for (uint32_t i = (from + step) & ~(step - 1); i < end; i += step) {
 		uint64_t v = page_get8(p->in + i);
 
-		p->seen8[v * 0x9e3779b185ebca87ull >> (64 - p->bits8)] = i + 1;
-		p->seen4[(uint32_t)v * 2654435761u >> (32 - p->bits4)] = i + 1;
+		note(bucket8(p, ways, v), ways, i);
+		note(bucket4(p, ways, v), ways, i);
 	}
 }
 
 /* Goes one byte on for as long as that makes a better match of a short one. */
-static struct page_match
-wait_for_better(struct page_parser *p, struct page_match m, uint32_t limit)
+INLINE struct page_match
+wait_for_better(struct page_parser *p, unsigned ways, struct page_match m,
+		uint32_t limit)
 {
-	while (m.len < (p->patient ? LONG_ENOUGH : SHORT) &&
-	       p->at + 1 < limit) {
-		struct page_match next = look(p, p->at + 1);
+	while (m.len < (ways > 1 ? LONG_ENOUGH : SHORT) && p->at + 1 < limit) {
+		struct page_match next = look(p, ways, p->at + 1);
 
 		if (next.score <= m.score + WORTH - 2)
 			break;
 		p->at++;
 		m = next;
-		if (!p->patient)
+		if (ways == 1)
 			break;
 	}
 	return m;
 }
 
-void
-page_parse_lazy(struct page_parser *p, struct page_chunk *c)
+INLINE void
+parse(struct page_parser *p, unsigned ways, struct page_chunk *c)
 {
 	uint32_t limit = p->len > TAIL ? p->len - TAIL : 0;
 
 	while (page_parser_goes_on(p, c, limit)) {
-		struct page_match m = look(p, p->at);
+		struct page_match m = look(p, ways, p->at);
 
 		if (m.score <= 0) {
 			p->at += 1 + ((p->at - p->anchor) >> 8);
 			continue;
 		}
-		m = wait_for_better(p, m, limit);
+		m = wait_for_better(p, ways, m, limit);
 		while (m.rep < 0 && p->at > p->anchor && p->at > m.dist &&
 		       p->in[p->at - 1] == p->in[p->at - 1 - m.dist]) {
 			p->at--;
 			m.len++;
 		}
 		page_parser_put(p, c, m);
-		remember(p, p->at - m.len, MIN(p->at, limit));
+		remember(p, ways, p->at - m.len, MIN(p->at, limit));
 	}
 	page_parser_rest(p, c, limit);
+}
+
+void
+page_parse_lazy(struct page_parser *p, struct page_chunk *c)
+{
+	parse(p, 1, c);
+}
+
+void
+page_parse_patient(struct page_parser *p, struct page_chunk *c)
+{
+	parse(p, 4, c);
 }

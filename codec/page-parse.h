@@ -16,7 +16,6 @@ struct page_parser {
 	/* Where words of 8 and of 4 bytes were last seen, plus 1. */
 	uint32_t *seen8, *seen4;
 	unsigned bits8, bits4; /* of their sizes */
-	bool patient;          /* search where it helps less */
 };
 
 /* Fills a chunk but for .start and the literals: CHUNK_SEQS sequences, or
@@ -24,8 +23,9 @@ struct page_parser {
  */
 typedef void page_parse_fn(struct page_parser *p, struct page_chunk *c);
 
-page_parse_fn page_parse_fast; /* takes what it finds */
-page_parse_fn page_parse_lazy; /* weighs, and looks one byte ahead */
+page_parse_fn page_parse_fast;    /* takes what it finds */
+page_parse_fn page_parse_lazy;    /* weighs, and looks one byte ahead */
+page_parse_fn page_parse_patient; /* the same, in more places */
 
 /* Below: what parsers share. */
 

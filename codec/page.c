@@ -32,12 +32,12 @@ struct page_ctx {
 
 static const struct page_level {
 	page_parse_fn *parse;
-	bool two_models, patient;
+	bool two_models;
 	unsigned bits8, bits4;
 } levels[] = {
-	{ page_parse_fast, false, false, 13, 13 },
-	{ page_parse_lazy, true, false, 15, 15 },
-	{ page_parse_lazy, true, true, 18, 18 },
+	{ page_parse_fast, false, 13, 13 },
+	{ page_parse_lazy, true, 15, 15 },
+	{ page_parse_patient, true, 18, 18 },
 };
 
 static void
@@ -152,8 +152,7 @@ page_encode(void *ctx, int level, const uint8_t *in, size_t len, uint8_t *out,
 	struct page_parser p = { .in = in,
 				 .len = (uint32_t)len,
 				 .bits8 = l->bits8,
-				 .bits4 = l->bits4,
-				 .patient = l->patient };
+				 .bits4 = l->bits4 };
 	struct page_window w = { .len = (uint32_t)len };
 
 	*out_len = 0;
