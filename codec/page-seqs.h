@@ -35,7 +35,7 @@ page_seq(bool put, struct page_coder *k, struct page_state *s, unsigned lane,
 		MODEL_TYPE_B + (MIN(run, 7u) * 16 + len15) * 4 + b->two, type);
 	type = MIN(type, MATCH_TYPES - 1u);
 	n = page_nibble2(put, k, s, lane, MODEL_LEN_A + type * 8 + b->at,
-			 MODEL_LEN_B + (MIN(run, 15u) * 16 + len15) * 2 +
+			 MODEL_LEN_B + (MIN(run, 7u) * 16 + len15) * 2 +
 				 (type < MATCH_REP),
 			 MIN(len, 15u));
 	len = n < 15 ? n

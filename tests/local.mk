@@ -31,9 +31,15 @@ check_PROGRAMS += %D%/test-codec
 TESTS += %D%/test-codec
 
 check_PROGRAMS += %D%/test-page
-%C%_test_page_SOURCES = %D%/test-page.c %D%/made-heap.h %D%/test.h
+%C%_test_page_SOURCES = %D%/test-page.c %D%/slow-page.c %D%/slow-page.h \
+	%D%/made-heap.h %D%/test.h
 %C%_test_page_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-page
+
+check_PROGRAMS += %D%/test-page-manual
+%C%_test_page_manual_SOURCES = %D%/test-page-manual.c %D%/test.h
+%C%_test_page_manual_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-page-manual
 
 check_PROGRAMS += %D%/test-content
 %C%_test_content_SOURCES = %D%/test-content.c %D%/test.h
