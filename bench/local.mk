@@ -8,6 +8,10 @@ noinst_PROGRAMS += %D%/bench-stream
 %C%_bench_stream_SOURCES = %D%/bench-stream.c
 %C%_bench_stream_LDADD = $(MIG_LDADD)
 
+noinst_PROGRAMS += %D%/bench-codec
+%C%_bench_codec_SOURCES = %D%/bench-codec.c
+%C%_bench_codec_LDADD = $(MIG_LDADD)
+
 noinst_PROGRAMS += %D%/train-priors
 %C%_train_priors_SOURCES = %D%/train-priors.c
 %C%_train_priors_LDADD = $(MIG_LDADD)

@@ -12,7 +12,7 @@
 #include "common/mem.h"
 
 /* train-priors FILE... >codec/page-priors.c: makes the models that blocks of
- * the page codec begin with from what bench/residual wrote.  Every file has
+ * the page codec begin with from what 'virt-mig bench --residual' wrote.  Every file has
  * the same weight, however long it is.  They are part of the format: when they
  * change, the codec gets another number.
  */

@@ -257,6 +257,17 @@ engine_compare(struct engine_slot *s, struct err *e)
 }
 
 static int
+engine_keep_residual(const struct engine_slot *s, struct err *e)
+{
+	const struct buf *data = &s->encoding->writer.streams[STREAM_DATA];
+
+	if (data->len == 0 ||
+	    fwrite(data->data, data->len, 1, s->engine->b->residual) == 1)
+		return 0;
+	return err_sys(e, "residual");
+}
+
+static int
 engine_loop(struct engine *g, struct err *e)
 {
 	size_t encoding = 0, sent = 0, done = 0;
@@ -285,7 +296,8 @@ engine_loop(struct engine *g, struct err *e)
 			struct engine_slot *s = &g->slots[done % g->nslots];
 
 			pool_wait(g->decoders);
-			if (engine_compare(s, e) < 0)
+			if (engine_compare(s, e) < 0 ||
+			    (g->b->residual && engine_keep_residual(s, e) < 0))
 				return -1;
 			done++;
 			if (g->b->cancelled && *g->b->cancelled)

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "classify/guest.h"
 #include "common/err.h"
@@ -34,6 +35,7 @@ struct bench_engine {
 	/* Called from the calling thread now and then; may be NULL. */
 	void (*progress)(void *arg, uint64_t done_pages, uint64_t all_pages);
 	void *progress_arg;
+	FILE *residual; /* gets the words of pages before coding; may be NULL */
 	/* Once set, the run ends with ERR_CANCELLED; may be NULL. */
 	const volatile sig_atomic_t *cancelled;
 };

@@ -43,6 +43,7 @@ const char bench_usage[] =
 	"  --runs N           run everything N times, show the medians (1)\n"
 	"  --format FORMAT    text or json\n"
 	"  --html FILE        write a page with charts, too\n"
+	"  --residual FILE    write what is left for the codec, too\n"
 	"  --help             this\n";
 
 unsigned
@@ -188,6 +189,7 @@ enum option_id {
 	OPT_PEERS,
 	OPT_PREVIOUS,
 	OPT_REGION,
+	OPT_RESIDUAL,
 	OPT_RUNS,
 	OPT_THREADS,
 	OPT_TIERS,
@@ -205,6 +207,7 @@ static const struct option options[] = {
 	{ "peers", required_argument, NULL, OPT_PEERS },
 	{ "previous", required_argument, NULL, OPT_PREVIOUS },
 	{ "region", required_argument, NULL, OPT_REGION },
+	{ "residual", required_argument, NULL, OPT_RESIDUAL },
 	{ "runs", required_argument, NULL, OPT_RUNS },
 	{ "threads", required_argument, NULL, OPT_THREADS },
 	{ "tiers", required_argument, NULL, OPT_TIERS },
@@ -248,6 +251,9 @@ set_option(struct bench_options *o, int option, const char **peers,
 		return 0;
 	case OPT_REGION:
 		return add_region(o, optarg, e);
+	case OPT_RESIDUAL:
+		o->residual = optarg;
+		return 0;
 	case OPT_RUNS:
 		rc = parse_count("--runs", optarg, BENCH_SAMPLES_MAX, &n, e);
 		o->runs = n;

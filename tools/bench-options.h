@@ -33,9 +33,10 @@ struct bench_options {
 	unsigned threads;
 	size_t runs;
 	bool json;
-	const char *html;   /* NULL: none */
-	bool no_free_drop;  /* free pages arrive as they are */
-	bool explain_guest; /* say what its tables say, measure nothing */
+	const char *html;     /* NULL: none */
+	const char *residual; /* NULL: none */
+	bool no_free_drop;    /* free pages arrive as they are */
+	bool explain_guest;   /* say what its tables say, measure nothing */
 };
 
 extern const char bench_usage[];

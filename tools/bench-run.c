@@ -31,6 +31,7 @@ struct run {
 	struct index *indexes[BENCH_IMAGES_MAX];
 	size_t nimages;
 	struct memory memory;
+	FILE *residual;     /* of the first tier of each memory; may be NULL */
 	struct guest guest; /* whose memory that is */
 	struct physical physical;
 	uint64_t guest_ns;
@@ -245,6 +246,7 @@ run_tiers(struct run *r, struct bench_capture *c, const char *name,
 
 	for (size_t i = 0; i < r->nheld; i++)
 		bases[engine.nbases++] = r->held[i].base;
+	engine.residual = r->residual;
 	for (size_t i = 0; i < r->o->ntiers; i++) {
 		const struct effort *effort = r->o->tiers[i];
 
@@ -253,6 +255,7 @@ run_tiers(struct run *r, struct bench_capture *c, const char *name,
 			c->ntiers = i + 1;
 			if (run_tier(&engine, effort, &c->tiers[i], e) != 0)
 				return -1;
+			engine.residual = NULL;
 		}
 	}
 	return 0;
@@ -387,7 +390,16 @@ bench_run(const struct bench_options *o, struct bench_report *r, struct err *e)
 	memcpy(r->links, o->links, sizeof(r->links));
 	r->images = calloc(MAX(o->nimages, 1u), sizeof(*r->images));
 	r->captures = calloc(o->nmemories, sizeof(*r->captures));
-	rc = r->images && r->captures ? run_all(&run, e) : err_sys(e, "report");
+	rc = r->images && r->captures ? 0 : err_sys(e, "report");
+	if (rc == 0 && o->residual) {
+		run.residual = fopen(o->residual, "wb");
+		if (!run.residual)
+			rc = err_sys(e, "%s", o->residual);
+	}
+	if (rc == 0)
+		rc = run_all(&run, e);
+	if (run.residual && fclose(run.residual) != 0 && rc == 0)
+		rc = err_sys(e, "%s", o->residual);
 	progress_fini(&run.progress);
 	for (size_t i = 0; i < run.nheld; i++)
 		held_close(&run.held[i]);
