@@ -14,7 +14,8 @@
 #   migd_start a|b CERTS    virt-migd there, migd_stop ends it
 #   hosts_down              ends everything
 #
-# DISK=, DISK_FORMAT= give the guest a disk, MEMORY_MIB= its memory.
+# DISK=, DISK_FORMAT= give the guest a disk, MEMORY_MIB= its memory, KERNEL=
+# and INITRD= another system.
 hosts_a_ip=10.77.0.1 hosts_b_ip=10.77.0.2
 hosts_kernel=${HOSTS_KERNEL:-${builddir:?}/hosts-kernel}
 
@@ -51,15 +52,17 @@ hosts_get_kernel() (
 		rm -rf "$hosts_kernel.$$"
 )
 
-# The guest: that kernel, and beat.c as its only program.
+# The guest: that kernel, and beat.c as its only program; or another one.
 hosts_make_guest() (
+	mkdir -p "$hosts/guest" && cp "${srcdir:?}/tests/hosts/qemu-odd" \
+		"$hosts/guest" || exit
+	[ -z "${KERNEL:-}" ] || exit 0
 	hosts_get_kernel || exit
 	mkdir -p "$hosts/guest/root/dev" "$hosts/guest/root/proc" || exit
 	cd "$hosts/guest" || exit
 	cp "$hosts_kernel/vmlinuz" vmlinuz && cp -r "$hosts_kernel/mod" root/ &&
 		gcc -O2 -static -o root/init "${srcdir:?}/tests/hosts/beat.c" &&
 		mknod root/dev/console c 5 1 || exit
-	cp "$srcdir/tests/hosts/qemu-odd" .
 	(cd root && find . | cpio --quiet -o -H newc) >initrd.img
 )
 
@@ -180,8 +183,8 @@ guest_xml() { # VM CMDLINE
 	  <vcpu>1</vcpu>
 	  <os>
 	    <type arch='x86_64' machine='pc'>hvm</type>
-	    <kernel>$hosts/guest/vmlinuz</kernel>
-	    <initrd>$hosts/guest/initrd.img</initrd>
+	    <kernel>${KERNEL:-$hosts/guest/vmlinuz}</kernel>
+	    <initrd>${INITRD:-$hosts/guest/initrd.img}</initrd>
 	    <cmdline>console=ttyS0 quiet panic=1 $2</cmdline>
 	  </os>
 	  <features><acpi/></features>
