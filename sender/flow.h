@@ -12,7 +12,7 @@
  * time that passes even when nothing waits.
  */
 #define FLOW_MS  50
-#define FLOW_MIN (1ull << 20) /* one batch on its way while one fills */
+#define FLOW_MIN (2ull << 20) /* one batch on its way while one fills */
 #define FLOW_MAX (48ull << 20)
 
 struct flow {

@@ -85,7 +85,7 @@ channel_submit(struct live_channel *c, struct err *e)
 	c->filling = NULL;
 	b->len = b->parsed;
 	c->next_byte += b->len;
-	if (c->nmarks < LIVE_MARKS)
+	if (b->len >= LIVE_BATCH_BYTES / 2 && c->nmarks < LIVE_MARKS)
 		c->marks[(c->first_mark + c->nmarks++) % LIVE_MARKS] =
 			(struct live_mark){ c->next_byte, clock_wall_ns() };
 	live_queue_put(&c->sender->ready, b);

@@ -60,6 +60,9 @@ struct live_channel {
 	uint64_t next_byte;         /* of the next batch */
 	uint64_t taken;
 	struct flow flow;
+	/* Where large batches end and when they began to move: what a small one
+	 * takes says nothing of the time that coding takes.
+	 */
 	struct live_mark {
 		uint64_t byte, ns;
 	} marks[LIVE_MARKS];

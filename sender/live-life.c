@@ -466,13 +466,14 @@ static void
 live_look_at_link(struct live_sender *s, uint64_t sent)
 {
 	uint64_t now = clock_wall_ns();
+	bool idle = link_queued(talk_link(s->talk)) == 0;
 
 	if (s->encoder && s->link_ns && sent > s->link_sent)
 		control_delivered(&s->control, sent - s->link_sent,
-				  now - s->link_ns, s->starved);
+				  now - s->link_ns, s->starved || idle);
 	s->link_ns = now;
 	s->link_sent = sent;
-	s->starved = link_queued(talk_link(s->talk)) == 0;
+	s->starved = idle;
 	s->stats.link_rate = s->control.link;
 }
 

@@ -543,14 +543,15 @@ static void
 outgoing_look_at_link(struct outgoing *o)
 {
 	uint64_t now = clock_wall_ns(), sent = o->stats.wire_bytes;
+	bool idle = link_queued(talk_link(o->talk)) == 0;
 
 	if (talk_session(o->talk)->state == SESSION_STREAM && o->link_ns &&
 	    sent > o->link_sent)
 		control_delivered(&o->control, sent - o->link_sent,
-				  now - o->link_ns, o->starved);
+				  now - o->link_ns, o->starved || idle);
 	o->link_ns = now;
 	o->link_sent = sent;
-	o->starved = link_queued(talk_link(o->talk)) == 0;
+	o->starved = idle;
 	o->stats.link_rate = o->control.link;
 }
 
