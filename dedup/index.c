@@ -209,12 +209,14 @@ index_close(struct index *idx)
 	free(idx);
 }
 
+/* The ctime does not count: libvirt changes a file's owner whenever a VM that
+ * uses it starts or stops.
+ */
 static bool
 same_file(const struct image_file *a, const struct image_file *b)
 {
 	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
-	       a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns &&
-	       a->silent == b->silent;
+	       a->mtime_ns == b->mtime_ns && a->silent == b->silent;
 }
 
 bool

@@ -14,6 +14,7 @@ EXTRA_DIST += \
 	%D%/get-kernel \
 	%D%/install-packages \
 	%D%/make-guest \
+	%D%/move-guest \
 	%D%/packages \
 	%D%/tally \
 	$(NULL)

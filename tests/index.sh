@@ -97,6 +97,8 @@ index build fs.raw && index check fs.raw && index show fs.raw &&
 result $? "an index is found by its image"
 index build fs.raw && grep -q 'nothing was read' out
 result $? "an unchanged image is not read again"
+chmod 600 fs.raw && chmod 644 fs.raw && index check fs.raw
+result $? "whoever owns it and may read it"
 index build --force fs.raw && grep -q '^read .* MiB in' out
 result $? "unless forced"
 

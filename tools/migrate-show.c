@@ -97,7 +97,7 @@ show_text(const struct migrate_wish *w, const struct migrate_result *r)
 	printf("  guest memory  %s\n  sent          %s (%s)\n",
 	       format_bytes(a, memory), format_bytes(b, wire),
 	       format_ratio(c, ratio(memory, wire)));
-	printf("  time          %s, of that paused %s, %llu passes\n",
+	printf("  time          %s, of that paused at least %s, %llu passes\n",
 	       format_time(a, (double)r->elapsed_ms / 1000),
 	       format_time(b, (double)number(s, "paused_ms") / 1000),
 	       (unsigned long long)r->passes);
