@@ -216,8 +216,7 @@ land_frames_add(struct live_receiver *r, struct span body, struct err *e)
 		return -1;
 	/* One that is said again says what was true then. */
 	if (r->config.reconnect_ms > 0 &&
-	    (int32_t)(head.heard - r->journal.first) > 0 &&
-	    journal_heard(&r->journal, head.heard, e) < 0)
+	    journal_heard_once(&r->journal, head.heard, e) < 0)
 		return -1;
 	if (head.flags & LIVE_AGAIN
 		    ? !r->nak || r->again || head.seq != r->nak_seq

@@ -242,7 +242,7 @@ live_frames_ack(struct live_sender *s, struct span body, struct err *e)
 	struct live_batch *b = live_frames_oldest(s, body, e);
 
 	if (!b || (s->config.reconnect_ms > 0 &&
-		   journal_heard(&s->journal, b->said, e) < 0))
+		   journal_heard_once(&s->journal, b->said, e) < 0))
 		return -1;
 	s->acked = b->seq + 1;
 	s->stats.frames++;

@@ -211,6 +211,11 @@ check_PROGRAMS += %D%/test-stream-opaque
 %C%_test_stream_opaque_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-stream-opaque
 
+check_PROGRAMS += %D%/test-journal
+%C%_test_journal_SOURCES = %D%/test-journal.c %D%/test.h
+%C%_test_journal_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-journal
+
 check_PROGRAMS += %D%/test-live
 %C%_test_live_SOURCES = %D%/test-live.c %D%/live-steps.h %D%/live-world.h \
 	%D%/fuzz/engine.h %D%/make-record.h %D%/make-stream.h %D%/test.h

@@ -93,6 +93,12 @@ journal_heard(struct journal *j, uint32_t n, struct err *e)
 }
 
 int
+journal_heard_once(struct journal *j, uint32_t n, struct err *e)
+{
+	return (int32_t)(n - j->first) <= 0 ? 0 : journal_heard(j, n, e);
+}
+
+int
 journal_again(const struct journal *j, struct talk *t, struct err *e)
 {
 	for (const struct journal_entry *x = j->oldest; x; x = x->next)

@@ -36,6 +36,11 @@ int journal_say_buf(struct journal *j, struct talk *t, struct buf *b,
 /* The other end has heard all before number n.  ERR_PROTOCOL if it cannot. */
 int journal_heard(struct journal *j, uint32_t n, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+/* The same of what may have been said long ago, and be known by now: an answer
+ * to a message that was heard before the connection broke.
+ */
+int journal_heard_once(struct journal *j, uint32_t n, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
 /* Says everything that is kept once more. */
 int journal_again(const struct journal *j, struct talk *t, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
