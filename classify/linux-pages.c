@@ -271,11 +271,13 @@ pages_section(struct pages *w, uint64_t section)
 		return false;
 	/* Its low bits are flags: it is a multiple of a page. */
 	w->array = map & ~(uint64_t)(PAGE_BYTES - 1);
+	if (w->array == 0)
+		return false;
 	if (w->described == 0)
 		w->percpu.array = w->array;
 	if (w->percpu.array != w->array)
 		w->percpu.array = 0;
-	return w->array != 0;
+	return true;
 }
 
 static int
