@@ -129,6 +129,12 @@ bench --html other.html nosuch
 [ $? -eq 1 ] && grep -q nosuch log && [ -z "$(ls other.html* 2>/dev/null)" ]
 result $? "a memory that is not there leaves no page"
 
+bench --image disk --tiers fast --peers none --format json \
+	--residual left memory &&
+	left=$(stat -c %s left) && [ "$left" -ge $((1 << 20)) ] &&
+	holds ".captures[0].tiers[0].streams.data.raw_bytes == $left"
+result $? "what is left for the codec is kept"
+
 cat memory memory memory memory >large
 "$virt_mig" bench --peers xz-6,zstd-19-long27 --html cut.html large >out 2>log &
 pid=$!
