@@ -4,15 +4,7 @@
 # 'virsh dump' wrote just before, as an ELF core and as a kdump file.  Root, and
 # half a minute: only with VIRT_MIG_GUEST_TESTS=1.
 . "${srcdir:?}/tests/hosts/hosts.sh"
-[ "${VIRT_MIG_GUEST_TESTS:-}" = 1 ] || {
-	echo "1..0 # SKIP only with VIRT_MIG_GUEST_TESTS=1"
-	exit 0
-}
-missing=$(hosts_missing | tr '\n' ' ')
-[ -z "$missing" ] || {
-	echo "1..0 # SKIP $missing"
-	exit 0
-}
+hosts_or_skip
 dir=$(mktemp -d) || exit 99
 finish() {
 	hosts_down

@@ -4,16 +4,7 @@
 # virt-mig and by virsh; and stays where it is when it cannot.  Root, minutes:
 # only with VIRT_MIG_GUEST_TESTS=1.
 . "${srcdir:?}/tests/hosts/hosts.sh"
-[ "${VIRT_MIG_GUEST_TESTS:-}" = 1 ] || {
-	echo "1..0 # SKIP only with VIRT_MIG_GUEST_TESTS=1"
-	exit 0
-}
-missing=$(hosts_missing | tr '\n' ' ')
-command -v jq >/dev/null || missing="$missing jq is not installed"
-[ -z "$missing" ] || {
-	echo "1..0 # SKIP $missing"
-	exit 0
-}
+hosts_or_skip
 dir=$(mktemp -d) || exit 99
 tool=${builddir:?}/virt-mig
 finish() {

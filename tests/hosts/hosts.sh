@@ -5,6 +5,7 @@
 # /var/{lib,cache,log}/libvirt, network, name and processes; a virtual cable
 # joins the two.  When its first process ends, all of it is gone.
 #
+#   hosts_or_skip           ends a test here that cannot run
 #   hosts_up DIR            builds the guest and starts hosts a and b; DIR is
 #                           a folder of the test's own, that anybody may enter
 #   host a|b COMMAND...     runs it there
@@ -23,11 +24,25 @@ hosts_kernel=${HOSTS_KERNEL:-${builddir:?}/hosts-kernel}
 hosts_missing() {
 	PATH=$PATH:/sbin:/usr/sbin
 	[ "$(id -u)" = 0 ] || echo "not root;"
-	for need in libvirtd virsh qemu-system-x86_64 qemu-img cpio gcc unshare \
-		nsenter ip tc; do
+	for need in libvirtd virsh qemu-system-x86_64 qemu-img cpio gcc jq \
+		unshare nsenter ip tc; do
 		command -v $need >/dev/null ||
 			echo "$need is not installed;"
 	done
+}
+
+# A test that says so skips where it cannot run.  Such tests take minutes:
+# they are asked for.
+hosts_or_skip() {
+	[ "${VIRT_MIG_GUEST_TESTS:-}" = 1 ] || {
+		echo "1..0 # SKIP only with VIRT_MIG_GUEST_TESTS=1"
+		exit 0
+	}
+	missing=$(hosts_missing | tr '\n' ' ')
+	[ -z "$missing" ] || {
+		echo "1..0 # SKIP $missing"
+		exit 0
+	}
 }
 
 host() { # HOST COMMAND...
