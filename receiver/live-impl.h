@@ -67,7 +67,7 @@ struct live_peer {
 	bool ended;
 };
 
-struct live_root {
+struct live_work {
 	struct pool_job job; /* first */
 	struct live_receiver *r;
 	struct err err;
@@ -104,7 +104,7 @@ struct live_receiver {
 	uint8_t theirs[SEAL_BYTES]; /* the sender's seal, */
 	uint32_t seal_at;           /* of so many frames */
 	bool seal_came, sealed, committed;
-	struct live_root root;
+	struct live_work lay_out, root;
 	bool ending;
 	struct live_out_channel *channels[LIVE_CHANNELS_MAX];
 	unsigned nchannels, nopen;

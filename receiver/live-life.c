@@ -60,7 +60,7 @@ land_say(struct live_receiver *r, struct err *e)
 static void
 live_digest(struct pool_job *job, unsigned worker)
 {
-	struct live_root *x = (struct live_root *)job;
+	struct live_work *x = (struct live_work *)job;
 	struct digest ours;
 
 	(void)worker;
@@ -167,8 +167,16 @@ live_on_give_up(evutil_socket_t fd, short what, void *arg)
 }
 
 static int
-live_root_done(struct live_receiver *r, struct err *e)
+live_job_done(struct live_receiver *r, struct pool_job *job, struct err *e)
 {
+	if (job == &r->lay_out.job) {
+		*e = r->lay_out.err;
+		r->laid_out = e->code == ERR_NONE;
+		r->stats.ram_bytes = r->shadow.memory.map.len;
+		return r->laid_out ? 0 : -1;
+	}
+	if (job != &r->root.job)
+		return land_frames_done(r, job, e);
 	*e = r->root.err;
 	return e->code == ERR_NONE ? live_say_end(r, e) : -1;
 }
@@ -180,19 +188,13 @@ live_on_pool(evutil_socket_t fd, short what, void *arg)
 	struct pool_job *job;
 	struct err e;
 	uint64_t n;
-	int ret;
 
 	(void)what;
 	if (read(fd, &n, sizeof(n)) < 0)
 		return;
-	while ((job = pool_take(r->pool))) {
-		if (r->ended)
-			continue;
-		ret = job == &r->root.job ? live_root_done(r, &e)
-					  : land_frames_done(r, job, &e);
-		if (ret < 0)
+	while ((job = pool_take(r->pool)))
+		if (!r->ended && live_job_done(r, job, &e) < 0)
 			land_fail(r, &e);
-	}
 }
 
 static int

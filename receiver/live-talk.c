@@ -111,12 +111,32 @@ live_heard_channel(struct live_receiver *r, struct span body, struct err *e)
 	return 0;
 }
 
+/* In a turn, since the turns of frames look for pages there, and the sender
+ * may say frames before.
+ */
+static void
+live_lay_out(struct pool_job *job, unsigned worker)
+{
+	struct live_work *w = (struct live_work *)job;
+	struct live_receiver *r = w->r;
+	int fd = r->config.shadow_fd;
+
+	(void)worker;
+	if (stream_numbers_init(&r->numbers, &r->blocks, &w->err) < 0)
+		return;
+	r->config.shadow_fd = -1;
+	if (shadow_open(&r->shadow, fd, r->numbers.npages, &w->err) < 0) {
+		stream_numbers_fini(&r->numbers);
+		return;
+	}
+	w->err.code = ERR_NONE;
+	r->bases[0].npages = r->numbers.npages;
+}
+
 static int
 live_heard_blocks(struct live_receiver *r, struct span body, struct err *e)
 {
-	int fd = r->config.shadow_fd;
-
-	if (r->laid_out)
+	if (r->blocks.n > 0)
 		return err_set(e, ERR_PROTOCOL, "a second BLOCKS");
 	while (body.left > 0) {
 		const uint8_t *name;
@@ -127,14 +147,9 @@ live_heard_blocks(struct live_receiver *r, struct span body, struct err *e)
 		    stream_blocks_add(&r->blocks, name, len, used, e) < 0)
 			return -1;
 	}
-	if (stream_numbers_init(&r->numbers, &r->blocks, e) < 0)
-		return -1;
-	r->config.shadow_fd = -1;
-	if (shadow_open(&r->shadow, fd, r->numbers.npages, e) < 0)
-		return -1;
-	r->laid_out = true;
-	r->bases[0].npages = r->numbers.npages;
-	r->stats.ram_bytes = r->shadow.memory.map.len;
+	r->lay_out.r = r;
+	r->lay_out.job.turn = live_lay_out;
+	pool_submit(r->pool, &r->lay_out.job);
 	return 0;
 }
 
