@@ -215,8 +215,7 @@ land_frames_add(struct live_receiver *r, struct span body, struct err *e)
 	if (live_get_frame_head(&body, &head, e) < 0)
 		return -1;
 	/* One that is said again says what was true then. */
-	if (r->config.reconnect_ms > 0 &&
-	    journal_heard_once(&r->journal, head.heard, e) < 0)
+	if (journal_heard_once(&r->journal, head.heard, e) < 0)
 		return -1;
 	if (head.flags & LIVE_AGAIN
 		    ? !r->nak || r->again || head.seq != r->nak_seq

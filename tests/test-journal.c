@@ -79,6 +79,25 @@ an_answer_may_come_late(void **state)
 	journal_fini(&j);
 }
 
+static void
+what_is_never_heard_has_an_end(void **state)
+{
+	struct journal j;
+	uint8_t *bytes = malloc(1);
+	struct err e;
+
+	(void)state;
+	journal_init(&j);
+	for (size_t i = 0; i < JOURNAL_MAX; i++)
+		say(&j, 1);
+	assert_int_equal(journal_say(&j, NULL, bytes, 1, &e), -1);
+	assert_int_equal(e.code, ERR_LIMIT);
+	assert_int_equal(j.bytes, JOURNAL_MAX);
+	assert_int_equal(journal_heard(&j, 1, &e), 0);
+	say(&j, 1);
+	journal_fini(&j);
+}
+
 int
 main(void)
 {
@@ -86,6 +105,7 @@ main(void)
 		cmocka_unit_test(what_was_heard_is_forgotten),
 		cmocka_unit_test(nobody_hears_what_was_not_said),
 		cmocka_unit_test(an_answer_may_come_late),
+		cmocka_unit_test(what_is_never_heard_has_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,8 +50,14 @@ int
 journal_say(struct journal *j, struct talk *t, uint8_t *bytes, size_t n,
 	    struct err *e)
 {
-	struct journal_entry *x = malloc(sizeof(*x));
+	struct journal_entry *x;
 
+	if (j->next - j->first == JOURNAL_MAX) {
+		free(bytes);
+		return err_set(e, ERR_LIMIT,
+			       "the other end does not say what it heard");
+	}
+	x = malloc(sizeof(*x));
 	if (!x) {
 		free(bytes);
 		return err_sys(e, "message of %zu bytes", n);

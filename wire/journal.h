@@ -23,8 +23,12 @@ struct journal {
 void journal_init(struct journal *j) __attribute__((nonnull));
 void journal_fini(struct journal *j) __attribute__((nonnull));
 
+/* More messages than this nobody leaves unheard who means well. */
+#define JOURNAL_MAX (1u << 18)
+
 /* Says the one message in bytes, n bytes from malloc(), now the journal's;
- * t NULL: later, over the next connection.
+ * t NULL: later, over the next connection.  ERR_LIMIT if the other end has not
+ * heard JOURNAL_MAX others.
  */
 int journal_say(struct journal *j, struct talk *t, uint8_t *bytes, size_t n,
 		struct err *e)
