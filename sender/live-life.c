@@ -320,6 +320,7 @@ live_job_done(struct live_sender *s, struct pool_job *job, struct err *e)
 	}
 	if (job != &s->root.job)
 		return live_frames_done(s, job, e);
+	s->root.s = NULL;
 	*e = s->root.err;
 	return e->code == ERR_NONE ? live_say_end(s, &s->root.root, e) : -1;
 }

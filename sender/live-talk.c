@@ -128,7 +128,7 @@ live_heard_end(struct live_sender *s, struct span body, struct err *e)
 
 	if (live_get_end(body, &keeps, &theirs, e) < 0)
 		return -1;
-	if (!s->ending)
+	if (!s->ending || s->root.s) /* ours is still being made */
 		return err_set(e, ERR_PROTOCOL, "END before the end");
 	s->stats.kept = keeps && s->config.keep &&
 			memcmp(theirs.b, s->root.root.b, DIGEST_BYTES) == 0;
