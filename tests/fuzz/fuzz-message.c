@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "wire/hello.h"
 #include "wire/layout.h"
+#include "wire/live.h"
 #include "wire/message.h"
 #include "wire/offer.h"
 #include "wire/query.h"
@@ -168,6 +169,113 @@ hear_seal(struct span body)
 }
 
 static void
+hear_blocks(struct span body)
+{
+	struct span rest = body;
+	const uint8_t *name;
+	uint64_t bytes;
+	uint8_t len;
+	size_t at;
+
+	fuzz_ok(message_begin(&again, MESSAGE_BLOCKS, &at, &e), &e);
+	while (rest.left > 0) {
+		if (live_get_block(&rest, &name, &len, &bytes, &e) < 0)
+			return;
+		fuzz_ok(live_put_block(&again, (const char *)name, len, bytes,
+				       &e),
+			&e);
+	}
+	fuzz_ok(message_end(&again, at, &e), &e);
+	same_again(body);
+}
+
+/* What is said of one channel of QEMU's. */
+static void
+hear_channel(enum message_type type, struct span body)
+{
+	struct span rest = body;
+	uint64_t taken;
+	uint8_t n;
+
+	if (type == MESSAGE_CHANNEL) {
+		if (live_get_channel(body, &n, &e) < 0)
+			return;
+		fuzz_ok(live_put_channel(&again, n, &e), &e);
+	} else if (type == MESSAGE_TAKEN) {
+		if (live_get_taken(body, &n, &taken, &e) < 0)
+			return;
+		fuzz_ok(live_put_taken(&again, n, taken, &e), &e);
+	} else {
+		if (live_get_return(&rest, &n, &e) < 0)
+			return;
+		fuzz_ok(live_put_return(&again, n, rest.at, rest.left, &e), &e);
+	}
+	fuzz_check(n < LIVE_CHANNELS_MAX);
+	same_again(body);
+}
+
+static void
+hear_end(struct span body)
+{
+	struct digest root;
+	bool keeps;
+
+	if (live_get_end(body, &keeps, &root, &e) < 0)
+		return;
+	fuzz_ok(live_put_end(&again, keeps ? &root : NULL, &e), &e);
+	same_again(body);
+}
+
+static void
+hear_again(struct span body)
+{
+	uint8_t secret[LIVE_SECRET_BYTES];
+	bool sender = body.left > LIVE_SECRET_BYTES;
+	uint32_t heard;
+
+	if (live_get_again(body, sender ? secret : NULL, &heard, &e) < 0)
+		return;
+	fuzz_ok(live_put_again(&again, sender ? secret : NULL, heard, &e), &e);
+	same_again(body);
+}
+
+/* Of a running guest. */
+static void
+hear_live(enum message_type type, struct span body)
+{
+	struct live_frame_head head, back;
+
+	switch ((int)type) {
+	case MESSAGE_FRAME:
+		if (live_get_frame_head(&body, &head, &e) < 0)
+			break;
+		fuzz_check(!(head.flags & ~LIVE_FLAGS));
+		fuzz_ok(live_put_frame_head(&again, &head, &e), &e);
+		body = span_of(again.data, again.len);
+		fuzz_ok(live_get_frame_head(&body, &back, &e), &e);
+		fuzz_check(back.seq == head.seq && back.heard == head.heard &&
+			   body.left == 0);
+		break;
+	case MESSAGE_BLOCKS:
+		hear_blocks(body);
+		break;
+	case MESSAGE_CHANNEL:
+	case MESSAGE_TAKEN:
+	case MESSAGE_RETURN:
+		hear_channel(type, body);
+		break;
+	case MESSAGE_END:
+		hear_end(body);
+		break;
+	case MESSAGE_AGAIN:
+		hear_again(body);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
 hear(enum message_type type, struct span body)
 {
 	uint32_t u32;
@@ -213,6 +321,7 @@ hear(enum message_type type, struct span body)
 		hear_error(body);
 		break;
 	default:
+		hear_live(type, body);
 		break;
 	}
 }
@@ -288,6 +397,30 @@ seed_stream(struct buf *out)
 	seal_fini(&s);
 }
 
+static void
+seed_live(struct buf *out)
+{
+	static const uint8_t secret[LIVE_SECRET_BYTES] = { 9 };
+	const struct live_frame_head head = { 7, LIVE_TAIL | LIVE_LAST, 5 };
+	const struct digest root = { { 3 } };
+	size_t at;
+
+	fuzz_ok(live_put_channel(out, 1, &e), &e);
+	fuzz_ok(message_begin(out, MESSAGE_BLOCKS, &at, &e), &e);
+	fuzz_ok(live_put_block(out, "pc.ram", 6, 1 << 30, &e), &e);
+	fuzz_ok(live_put_block(out, "pc.bios", 7, 1 << 18, &e), &e);
+	fuzz_ok(message_end(out, at, &e), &e);
+	fuzz_ok(live_put_taken(out, 1, 4096, &e), &e);
+	fuzz_ok(live_put_return(out, 0, secret, 8, &e), &e);
+	fuzz_ok(message_begin(out, MESSAGE_FRAME, &at, &e), &e);
+	fuzz_ok(live_put_frame_head(out, &head, &e), &e);
+	fuzz_ok(message_end(out, at, &e), &e);
+	fuzz_ok(live_put_end(out, NULL, &e), &e);
+	fuzz_ok(live_put_end(out, &root, &e), &e);
+	fuzz_ok(live_put_again(out, secret, 12, &e), &e);
+	fuzz_ok(live_put_again(out, NULL, 13, &e), &e);
+}
+
 const char *
 fuzz_seed(unsigned i, struct buf *out)
 {
@@ -311,6 +444,9 @@ fuzz_seed(unsigned i, struct buf *out)
 		(void)err_set(&why, ERR_LIMIT, "no room for 24 MiB");
 		fuzz_ok(message_put_error(out, &why, &e), &e);
 		return "error";
+	case 5:
+		seed_live(out);
+		return "live";
 	default:
 		return NULL;
 	}

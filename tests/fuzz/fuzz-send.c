@@ -126,7 +126,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	set_up();
 	buf_init(&b, size + 100);
-	fuzz_put_hello(&b);
+	fuzz_put_hello(&b, HELLO_MEMORY_IMAGE);
 	fuzz_ok(buf_put(&b, data, size, &e), &e);
 	peer.say = span_of(b.data, b.len);
 	o = sender();

@@ -51,11 +51,14 @@ fuzz_held(struct held *h, struct fuzz_memory *m, uint8_t *pages,
 struct fuzz_peer {
 	int fd;
 	struct span say;
+	bool stays;                 /* does not end when it has said all */
 	size_t chunk;               /* of the message under way, still to say */
 	size_t said[MESSAGE__MAX];  /* messages begun, by type */
 	size_t heard[MESSAGE__MAX]; /* messages heard, by type */
 	uint8_t head[MESSAGE_HEAD_BYTES];
 	size_t nhead, skip; /* of the message that is being heard */
+	uint8_t body[64];   /* how the last OFFER began, */
+	size_t nbody;       /* so much of it */
 };
 
 /* The type of what comes next; 0 if that is no whole head. */
@@ -90,7 +93,7 @@ fuzz_peer_say(struct fuzz_peer *p)
 	p->say.at += n;
 	p->say.left -= (size_t)n;
 	p->chunk -= (size_t)n;
-	if (p->say.left == 0)
+	if (p->say.left == 0 && !p->stays)
 		shutdown(p->fd, SHUT_WR);
 	return true;
 }
@@ -102,6 +105,10 @@ fuzz_peer_hear_bytes(struct fuzz_peer *p, const uint8_t *at, size_t left)
 		size_t n = p->skip < left ? p->skip : left;
 		uint32_t len;
 
+		for (size_t i = 0; i < n && p->nbody < sizeof(p->body) &&
+				   p->head[0] == MESSAGE_OFFER;
+		     i++)
+			p->body[p->nbody++] = at[i];
 		at += n;
 		left -= n;
 		p->skip -= n;
@@ -116,6 +123,8 @@ fuzz_peer_hear_bytes(struct fuzz_peer *p, const uint8_t *at, size_t left)
 		memcpy(&len, p->head + 1, sizeof(len));
 		p->heard[p->head[0]]++;
 		p->skip = len;
+		if (p->head[0] == MESSAGE_OFFER)
+			p->nbody = 0;
 		p->nhead = 0;
 	}
 }
@@ -136,10 +145,10 @@ fuzz_peer_hear(struct fuzz_peer *p)
 }
 
 static inline void
-fuzz_put_hello(struct buf *out)
+fuzz_put_hello(struct buf *out, uint8_t purpose)
 {
 	const struct hello h = { HELLO_VERSION, HELLO_OLDEST_VERSION, 0,
-				 HELLO_MEMORY_IMAGE };
+				 purpose };
 	struct err e;
 
 	fuzz_ok(hello_put(out, &h, &e), &e);
