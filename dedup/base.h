@@ -10,14 +10,18 @@
 #include "dedup/image.h"
 #include "dedup/index.h"
 #include "memory/memory.h"
+#include "wire/offer.h"
 
 /* Pages that both ends hold and that references may name, by number. */
 enum base_kind {
-	BASE_HISTORY,  /* pages of this session, already rebuilt */
-	BASE_IMAGE,    /* a generation of a disk image */
-	BASE_MEMORY,   /* memory of this VM kept from an earlier visit */
-	BASE_KERNEL,   /* a kernel as a disk image holds it (vmlinux.h) */
-	BASE_PROGRAMS, /* programs as one holds them (programs.h) */
+	BASE_HISTORY = 0,         /* pages of this session, already rebuilt */
+	BASE_IMAGE = OFFER_IMAGE, /* a generation of a disk image */
+	/* memory of this VM kept from an earlier visit */
+	BASE_MEMORY = OFFER_MEMORY,
+	/* a kernel as a disk image holds it (vmlinux.h) */
+	BASE_KERNEL = OFFER_KERNEL,
+	/* programs as one holds them (programs.h) */
+	BASE_PROGRAMS = OFFER_PROGRAMS,
 };
 
 #define BASE_REGION_PAGES 1024 /* what is agreed upon at a time: 4 MiB */

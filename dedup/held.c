@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -332,6 +333,24 @@ held_open_programs(struct held *h, const struct held *image,
 				 .memory = &h->memory,
 				 .fps = h->own_fps };
 	return 0;
+}
+
+void
+held_offer(const struct held *held, size_t n,
+	   const uint8_t key[OFFER_KEY_BYTES], struct offer *out)
+{
+	out->nheld = n;
+	memcpy(out->key, key, sizeof(out->key));
+	for (size_t i = 0; i < n; i++) {
+		struct offer_held *o = &out->held[i];
+
+		*o = (struct offer_held){
+			.kind = (uint8_t)held[i].base.kind,
+			.npages = held[i].base.npages,
+			.root = held[i].root,
+		};
+		snprintf(o->name, sizeof(o->name), "%s", held[i].name);
+	}
 }
 
 void

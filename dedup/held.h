@@ -82,6 +82,10 @@ int held_open_kernel(struct held *h, const struct held *image, size_t i,
 int held_open_programs(struct held *h, const struct held *image,
 		       const struct index_how *how, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+/* What a receiver that holds these says of them (n < PLAN_BASES_MAX). */
+void held_offer(const struct held *held, size_t n,
+		const uint8_t key[OFFER_KEY_BYTES], struct offer *out)
+	__attribute__((nonnull(3, 4)));
 void held_close(struct held *h) __attribute__((nonnull));
 
 #endif

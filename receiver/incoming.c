@@ -71,26 +71,12 @@ static void
 incoming_opened(void *arg)
 {
 	struct incoming *in = arg;
-	static const uint8_t kinds[] = { [BASE_IMAGE] = OFFER_IMAGE,
-					 [BASE_MEMORY] = OFFER_MEMORY,
-					 [BASE_KERNEL] = OFFER_KERNEL,
-					 [BASE_PROGRAMS] = OFFER_PROGRAMS };
-	struct offer o = { .nheld = in->config.nheld };
+	struct offer o;
 	struct err e;
 
 	in->opened = true;
 	in->stats.began_ns = clock_wall_ns();
-	memcpy(o.key, in->key, sizeof(o.key));
-	for (size_t i = 0; i < o.nheld; i++) {
-		const struct held *h = &in->config.held[i];
-
-		o.held[i] = (struct offer_held){
-			.kind = kinds[h->base.kind],
-			.npages = h->base.npages,
-			.root = h->root,
-		};
-		snprintf(o.held[i].name, sizeof(o.held[i].name), "%s", h->name);
-	}
+	held_offer(in->config.held, in->config.nheld, in->key, &o);
 	if (offer_put(talk_out(in->talk), &o, &e) < 0 ||
 	    talk_say(in->talk, &e) < 0)
 		talk_abort(in->talk, &e);

@@ -23,22 +23,9 @@ land_session(struct live_receiver *r)
 static int
 live_offer(struct live_receiver *r, struct err *e)
 {
-	static const uint8_t kinds[] = { [BASE_IMAGE] = OFFER_IMAGE,
-					 [BASE_MEMORY] = OFFER_MEMORY,
-					 [BASE_KERNEL] = OFFER_KERNEL };
-	struct offer o = { .nheld = r->config.nheld };
+	struct offer o;
 
-	memcpy(o.key, r->key, sizeof(o.key));
-	for (size_t i = 0; i < o.nheld; i++) {
-		const struct held *h = &r->config.held[i];
-
-		o.held[i] = (struct offer_held){
-			.kind = kinds[h->base.kind],
-			.npages = h->base.npages,
-			.root = h->root,
-		};
-		snprintf(o.held[i].name, sizeof(o.held[i].name), "%s", h->name);
-	}
+	held_offer(r->config.held, r->config.nheld, r->key, &o);
 	if (offer_put(talk_out(r->peer->talk), &o, e) < 0)
 		return -1;
 	return talk_say(r->peer->talk, e);

@@ -24,17 +24,10 @@ agree_fini(struct agree *a)
 	memset(a, 0, sizeof(*a));
 }
 
-static const enum base_kind agree_kinds[] = {
-	[OFFER_IMAGE] = BASE_IMAGE,
-	[OFFER_MEMORY] = BASE_MEMORY,
-	[OFFER_KERNEL] = BASE_KERNEL,
-	[OFFER_PROGRAMS] = BASE_PROGRAMS,
-};
-
 static bool
 agree_same_kind(const struct held *h, const struct offer_held *o)
 {
-	return h->base.kind == agree_kinds[o->kind];
+	return h->base.kind == (enum base_kind)o->kind;
 }
 
 static bool
@@ -189,7 +182,8 @@ agree_take(struct agree *a, size_t i)
 {
 	const struct agree_pair *p = &a->pairs[i];
 	const struct offer_held *o = &a->offer.held[i];
-	struct base b = { .kind = agree_kinds[o->kind], .npages = o->npages };
+	struct base b = { .kind = (enum base_kind)o->kind,
+			  .npages = o->npages };
 
 	if (agree_is_made(b.kind) && !p->ours)
 		return;

@@ -13,6 +13,7 @@
 #include "dedup/held.h"
 #include "dedup/keyed.h"
 #include "tests/test.h"
+#include "wire/message.h"
 
 #define NPAGES 3000
 
@@ -280,10 +281,46 @@ what_is_held_is_found_and_nothing_else(void **state)
 	held_close(&memory);
 }
 
+/* Whatever may be held can be said and is heard as it was meant. */
+static void
+test_offer(void **state)
+{
+	static const uint8_t key[OFFER_KEY_BYTES] = { 1, 2, 3 };
+	struct held held[BASE_PROGRAMS];
+	struct offer said, heard;
+	struct buf b;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(held); i++)
+		held[i] = (struct held){
+			.base = { .kind = (enum base_kind)(i + 1),
+				  .npages = i + 10 },
+			.root.b[0] = (uint8_t)i,
+			.name = "a name",
+		};
+	held_offer(held, ARRAY_LEN(held), key, &said);
+	buf_init(&b, OFFER_BYTES_MAX + MESSAGE_HEAD_BYTES);
+	assert_ok(offer_put(&b, &said, &e), &e);
+	assert_ok(offer_get(span_of(b.data + MESSAGE_HEAD_BYTES,
+				    b.len - MESSAGE_HEAD_BYTES),
+			    &heard, &e),
+		  &e);
+	assert_int_equal(heard.nheld, ARRAY_LEN(held));
+	assert_memory_equal(heard.key, key, sizeof(key));
+	for (unsigned i = 0; i < ARRAY_LEN(held); i++) {
+		assert_int_equal(heard.held[i].kind, i + 1);
+		assert_int_equal(heard.held[i].npages, i + 10);
+		assert_int_equal(heard.held[i].root.b[0], i);
+		assert_string_equal(heard.held[i].name, "a name");
+	}
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_offer),
 		cmocka_unit_test(
 			equal_memories_have_equal_roots_and_a_change_shows_in_its_region),
 		cmocka_unit_test(
