@@ -13,7 +13,7 @@
  * end may be a process that a peer has taken over: all is checked.
  */
 #define PARCEL_BYTES 65536
-#define PARCEL_FDS   32
+#define PARCEL_FDS   48
 
 struct parcel {
 	json_t *body; /* an object */

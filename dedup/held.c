@@ -110,6 +110,7 @@ held_lend(struct held_loan *loan, const char *path, const char *format,
 
 	*loan = (struct held_loan){ .disk = -1,
 				    .index = -1,
+				    .programs = -1,
 				    .server = { .out = -1, .err = -1 } };
 	if (disk_lend(&disk, path, format, &loan->disk, &loan->server, e) < 0) {
 		disk_close(&disk);
@@ -117,8 +118,10 @@ held_lend(struct held_loan *loan, const char *path, const char *format,
 	}
 	loan->format = disk.format;
 	idx = held_index_of_files(path, &disk, e);
-	if (idx)
+	if (idx) {
 		loan->index = index_dup(idx);
+		loan->programs = programs_lend(path, index_root(idx));
+	}
 	index_close(idx);
 	disk_close(&disk);
 	if (loan->index >= 0)
@@ -134,8 +137,10 @@ held_loan_close(struct held_loan *loan)
 		close(loan->disk);
 	if (loan->index >= 0)
 		close(loan->index);
+	if (loan->programs >= 0)
+		close(loan->programs);
 	child_close(&loan->server);
-	loan->disk = loan->index = -1;
+	loan->disk = loan->index = loan->programs = -1;
 }
 
 /* Whether the index may speak of the image: numbers blocks as it does. */
@@ -309,15 +314,11 @@ held_open_kernel(struct held *h, const struct held *image, size_t i,
 	return 0;
 }
 
-int
-held_open_programs(struct held *h, const struct held *image,
-		   const struct index_how *how, struct err *e)
+static int
+held_name_programs(struct held *h, const struct held *image, struct err *e)
 {
 	static const struct index_how quietly;
 
-	*h = (struct held){ .name = image->name, .memory.map.fd = -1 };
-	if (programs_kept(&h->memory, image->image, &image->root, how, e) < 0)
-		return -1;
 	if (h->memory.npages == 0) {
 		held_close(h);
 		return err_set(e, ERR_USAGE, "%s holds no programs",
@@ -333,6 +334,26 @@ held_open_programs(struct held *h, const struct held *image,
 				 .memory = &h->memory,
 				 .fps = h->own_fps };
 	return 0;
+}
+
+int
+held_open_programs(struct held *h, const struct held *image,
+		   const struct index_how *how, struct err *e)
+{
+	*h = (struct held){ .name = image->name, .memory.map.fd = -1 };
+	if (programs_kept(&h->memory, image->image, &image->root, how, e) < 0)
+		return -1;
+	return held_name_programs(h, image, e);
+}
+
+int
+held_take_programs(struct held *h, const struct held *image, int fd,
+		   struct err *e)
+{
+	*h = (struct held){ .name = image->name, .memory.map.fd = -1 };
+	if (memory_take_core(&h->memory, fd, image->name, e) < 0)
+		return -1;
+	return held_name_programs(h, image, e);
 }
 
 void

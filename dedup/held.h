@@ -39,6 +39,7 @@ int held_open_image(struct held *h, const char *path, const char *format,
 struct held_loan {
 	const char *format;
 	int disk, index; /* open files; the disk's may be a connection */
+	int programs;    /* likewise, -1: none are kept */
 	struct child server;
 };
 
@@ -86,6 +87,11 @@ int held_open_programs(struct held *h, const struct held *image,
 void held_offer(const struct held *held, size_t n,
 		const uint8_t key[OFFER_KEY_BYTES], struct offer *out)
 	__attribute__((nonnull(3, 4)));
+/* Those that held_lend() lent with the image; fd is the base's even on error.
+ */
+int held_take_programs(struct held *h, const struct held *image, int fd,
+		       struct err *e)
+	__attribute__((nonnull, warn_unused_result));
 void held_close(struct held *h) __attribute__((nonnull));
 
 #endif

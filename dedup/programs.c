@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,19 +244,44 @@ open_kept(struct memory *m, const char *path, const struct digest *root)
 	return false;
 }
 
-int
-programs_kept(struct memory *m, struct image *img, const struct digest *root,
-	      const struct index_how *how, struct err *e)
+/* Where the programs of an image are kept. */
+static int
+kept_path(const char *image, char path[PATH_MAX], struct err *e)
 {
-	char path[PATH_MAX];
 	size_t n;
 
-	if (index_default_path(image_path(img), path, sizeof(path) - 16, e) < 0)
+	if (index_default_path(image, path, PATH_MAX - 16, e) < 0)
 		return -1;
 	n = strlen(path);
 	if (n > 4 && strcmp(path + n - 4, ".idx") == 0)
 		n -= 4;
 	strcpy(path + n, ".programs");
+	return 0;
+}
+
+int
+programs_lend(const char *image, const struct digest *root)
+{
+	char path[PATH_MAX];
+	struct memory m;
+	struct err ignored;
+	int fd;
+
+	if (kept_path(image, path, &ignored) < 0 || !open_kept(&m, path, root))
+		return -1;
+	fd = fcntl(m.map.fd, F_DUPFD_CLOEXEC, 0);
+	memory_close(&m);
+	return fd;
+}
+
+int
+programs_kept(struct memory *m, struct image *img, const struct digest *root,
+	      const struct index_how *how, struct err *e)
+{
+	char path[PATH_MAX];
+
+	if (kept_path(image_path(img), path, e) < 0)
+		return -1;
 	if (open_kept(m, path, root))
 		return 0;
 	if (make(path, img, root, how, e) < 0)

@@ -26,4 +26,10 @@ int programs_kept(struct memory *m, struct image *img,
 		  const struct digest *root, const struct index_how *how,
 		  struct err *e) __attribute__((nonnull, warn_unused_result));
 
+/* The file of the programs of that image, open, for memory_take_core(); -1
+ * where none are kept of that generation.
+ */
+int programs_lend(const char *image, const struct digest *root)
+	__attribute__((nonnull, warn_unused_result));
+
 #endif

@@ -118,6 +118,18 @@ memory_take(struct memory *m, int fd, const char *name, struct err *e)
 	return err_prefix(e, "%s", name);
 }
 
+int
+memory_take_core(struct memory *m, int fd, const char *name, struct err *e)
+{
+	*m = (struct memory){ .format = memory_elf.name };
+	if (map_take(&m->map, fd, name, e) < 0)
+		return -1;
+	if (memory_elf.is(&m->map) && memory_elf.lay_out(m, e) == 0)
+		return 0;
+	memory_close(m);
+	return err_set(e, ERR_CORRUPT, "%s: not an ELF core", name);
+}
+
 void
 memory_close(struct memory *m)
 {

@@ -72,6 +72,9 @@ int memory_open_file(struct memory *m, const char *path,
  */
 int memory_take(struct memory *m, int fd, const char *name, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+/* An ELF core, open as fd, which is the memory's even on error. */
+int memory_take_core(struct memory *m, int fd, const char *name, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
 void memory_close(struct memory *m) __attribute__((nonnull));
 
 /* Parses "GPA:OFFSET:LENGTH", each 0x..., decimal, or with K, M, G. */

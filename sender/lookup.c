@@ -90,6 +90,56 @@ lookup_place_kernel(struct lookup *l, size_t base)
 		l->places[l->nplaces++] = (struct lookup_place){ base, best };
 }
 
+/* Pages that a kernel begins with and that are looked for as they come, */
+#define LOOKUP_FIRST 16
+/* and how many of their words must be there: it patches some. */
+#define LOOKUP_ALIKE (PAGE_WORDS / 4 * 3)
+
+static bool
+lookup_alike(const uint8_t *page, const uint8_t *kernel)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PAGE_WORDS; i++)
+		n += page_word(kernel, i) != 0 &&
+		     page_word(page, i) == page_word(kernel, i);
+	return n >= LOOKUP_ALIKE;
+}
+
+static uint64_t
+lookup_gpa(const struct lookup *l, uint64_t n)
+{
+	const struct memory_segment *s = memory_segment_of(l->memory, n);
+
+	return s->gpa + (n - s->first_page) * PAGE_BYTES;
+}
+
+/* Live there is no memory yet to look for a kernel in; but pages come in order
+ * at first, so whether one begins here is known before the rest of it comes.
+ * To be wrong costs time: what stands there is compared.
+ */
+static void
+lookup_watch_kernels(struct lookup *l, const struct lookup_page *p)
+{
+	uint64_t gpa = lookup_gpa(l, p->number);
+
+	for (size_t i = 0; i < l->nunplaced; i++) {
+		size_t base = l->unplaced[i];
+		const struct memory *kernel = l->bases[base].memory;
+		uint64_t first = kernel->by_gpa[0].gpa;
+		uint64_t k = (gpa - first) % VMLINUX_ALIGN / PAGE_BYTES;
+
+		if (k >= LOOKUP_FIRST || k >= kernel->npages ||
+		    l->nplaces == LOOKUP_PLACES ||
+		    !lookup_alike(p->bytes, memory_page(kernel, k)))
+			continue;
+		l->places[l->nplaces++] =
+			(struct lookup_place){ base,
+					       gpa - first - k * PAGE_BYTES };
+		l->unplaced[i--] = l->unplaced[--l->nunplaced];
+	}
+}
+
 static int
 lookup_load(struct lookup *l, struct err *e)
 {
@@ -105,8 +155,11 @@ lookup_load(struct lookup *l, struct err *e)
 			return -1;
 	}
 	for (size_t i = 1; i < l->nbases; i++)
-		if (l->bases[i].kind == BASE_KERNEL)
+		if (l->bases[i].kind == BASE_KERNEL && !l->seen)
 			lookup_place_kernel(l, i);
+		else if (l->bases[i].kind == BASE_KERNEL &&
+			 l->nunplaced < LOOKUP_PLACES)
+			l->unplaced[l->nunplaced++] = i;
 		else if (l->bases[i].kind == BASE_PROGRAMS &&
 			 lookup_load_held(l, i, e) < 0)
 			return -1;
@@ -180,8 +233,7 @@ size_t
 lookup_places(const struct lookup *l, uint64_t n,
 	      struct plan_ref refs[LOOKUP_REFS])
 {
-	const struct memory_segment *s = memory_segment_of(l->memory, n);
-	uint64_t gpa = s->gpa + (n - s->first_page) * PAGE_BYTES;
+	uint64_t gpa = lookup_gpa(l, n);
 	size_t found = 0;
 
 	if (l->seen && (l->seen[n / 8] >> n % 8 & 1))
@@ -298,9 +350,11 @@ bool
 lookup_equal(struct lookup *l, struct lookup_page *p, struct plan_ref *ref)
 {
 	struct plan_ref places[LOOKUP_REFS];
-	size_t nplaces =
-		l->nplaces || l->seen ? lookup_places(l, p->number, places) : 0;
+	size_t nplaces;
 
+	lookup_watch_kernels(l, p);
+	nplaces =
+		l->nplaces || l->seen ? lookup_places(l, p->number, places) : 0;
 	for (size_t i = 0; i < nplaces; i++) {
 		*ref = places[i];
 		if (lookup_is(l, *ref, p->bytes))

@@ -31,6 +31,8 @@ struct lookup {
 		uint64_t shift;
 	} places[LOOKUP_PLACES];
 	size_t nplaces;
+	/* Live: kernels that were not found yet; pages are still to come. */
+	size_t unplaced[LOOKUP_PLACES], nunplaced;
 	/* Live: bit n: page n was sent, and the history holds it as it was;
 	 * the kept memory numbers its pages alike.
 	 */

@@ -471,6 +471,51 @@ a_base_that_lies_costs_a_second_sending(void **state)
 			 live_receiver_stats(w.r)->refused);
 }
 
+/* Programs are found by what is in them, wherever they stand. */
+static void
+programs_are_a_base(void **state)
+{
+	static struct fuzz_memory m;
+	static struct digest region;
+	struct held held = { .base = { BASE_PROGRAMS, .npages = 16,
+				       .memory = &m.memory },
+			     .regions = &region,
+			     .nregions = 1,
+			     .name = "programs" };
+	static uint8_t bytes[16 * 4096];
+	uint64_t seed = 99;
+
+	(void)state;
+	for (size_t at = 0; at < sizeof(bytes); at += 8) {
+		uint64_t v = test_random(&seed);
+
+		memcpy(bytes + at, &v, 8);
+	}
+	make_header(&stream);
+	make_start(&stream);
+	make_part(&stream, 0x02, MAKE_RAM_ID);
+	for (unsigned n = 0; n < MAKE_PAGES; n++) {
+		make_head(&stream, 0x08, n, n ? NULL : "pc.ram");
+		make_bytes(&stream, bytes + (MAKE_PAGES - n) % 16 * 4096, 4096);
+	}
+	make_eos(&stream);
+	make_part(&stream, 0x03, MAKE_RAM_ID);
+	make_eos(&stream);
+	make_devices(&stream);
+	make_u8(&stream, 0);
+	make_description(&stream);
+	fuzz_memory(&m, bytes, 16);
+	w.sc.held = w.rc.held = &held;
+	w.sc.nheld = w.rc.nheld = 1;
+	world_channel(&w, &stream);
+	world_begin(&w);
+	world_run(&w, NULL);
+	assert_all_is_well();
+	assert_int_equal(live_sender_stats(w.s)->nwhole, 1);
+	assert_int_equal(live_sender_stats(w.s)->plans[PLAN_REF], MAKE_PAGES);
+	assert_int_equal(live_sender_stats(w.s)->refused, 0);
+}
+
 static void
 both_keep_the_same_memory(void **state)
 {
@@ -525,6 +570,7 @@ main(void)
 		sentence(channels_open_in_order),
 		sentence(postcopy_is_carried),
 		sentence(a_base_that_lies_costs_a_second_sending),
+		sentence(programs_are_a_base),
 		sentence(both_keep_the_same_memory),
 		sentence(one_that_keeps_nothing_is_enough),
 	};

@@ -271,6 +271,25 @@ the_programs_of_a_disk_are_found_once_and_kept(void **state)
 	pe_free(&pe);
 }
 
+/* To a process that can open nothing. */
+static void
+lent_programs_are_the_same(const struct held *image, const struct held *kept)
+{
+	struct held_loan loan;
+	struct held lent;
+
+	assert_ok(held_lend(&loan, disk, "raw", &e), &e);
+	assert_true(loan.programs >= 0);
+	assert_ok(held_take_programs(&lent, image, dup(loan.programs), &e), &e);
+	assert_memory_equal(&lent.root, &kept->root, sizeof(lent.root));
+	assert_int_equal(lent.base.kind, BASE_PROGRAMS);
+	assert_int_equal(lent.base.npages, kept->base.npages);
+	held_close(&lent);
+	assert_err(held_take_programs(&lent, image, dup(loan.index), &e), &e,
+		   ERR_CORRUPT);
+	held_loan_close(&loan);
+}
+
 static void
 programs_are_a_base_of_their_own(void **state)
 {
@@ -286,6 +305,7 @@ programs_are_a_base_of_their_own(void **state)
 	assert_int_equal(programs.base.kind, BASE_PROGRAMS);
 	assert_int_equal(programs.base.npages, ngot);
 	assert_int_equal(programs.nregions, 1);
+	lent_programs_are_the_same(&image, &programs);
 	held_close(&programs);
 	held_close(&image);
 	make_disk(&pe, false);

@@ -211,6 +211,51 @@ make_guest(struct memory *m)
 }
 
 static void
+assert_planned(const struct memory *guest, const struct base *kernel_base,
+	       bool live)
+{
+	struct base bases[] = {
+		{ .kind = BASE_HISTORY, .npages = guest->npages }, *kernel_base
+	};
+	struct planner_config c = { .memory = guest,
+				    .bases = bases,
+				    .nbases = 2 };
+	struct planner_limits limits = { false, 1 << 20 };
+	struct planned *out = calloc(1, sizeof(*out));
+	struct batch *b = calloc(1, sizeof(*b));
+	struct source_cursor at = { 0 };
+	unsigned pages[PLAN__MAX] = { 0 };
+	struct memory empty = *guest;
+	struct plan_writer w;
+	struct planner *p;
+	struct err e;
+
+	if (live) {
+		c.shadow = calloc(guest->npages, PAGE_BYTES);
+		empty.map.data = c.shadow;
+		c.memory = &empty;
+	}
+	p = planner_new(&c, &e);
+	assert_non_null(p);
+	plan_writer_init(&w, base_guest_like(bases, 2));
+	do {
+		source_fill(guest, &at, UINT32_MAX, UINT32_MAX, b);
+		assert_ok(planner_frame(p, &limits, b, &w, out, &e), &e);
+		source_advance(guest, &at, b->npages, b->nbytes);
+		for (uint32_t i = 0; i < b->npages; i++)
+			pages[out->codes[i]]++;
+	} while (b->npages > 0);
+	assert_int_equal(pages[PLAN_REF], NPAGES / 4);
+	assert_int_equal(pages[PLAN_DELTA], NPAGES * 3 / 4);
+	assert_int_equal(pages[PLAN_DATA], 0);
+	plan_writer_fini(&w);
+	planner_free(p);
+	free(c.shadow);
+	free(out);
+	free(b);
+}
+
+static void
 a_running_kernel_is_sent_as_changed_words(void **state)
 {
 	static const struct index_how how = { .threads = 1 };
@@ -234,39 +279,9 @@ a_running_kernel_is_sent_as_changed_words(void **state)
 	assert_string_equal(k.memory.format, "elf"); /* the kept one */
 	assert_memory_equal(k.root.b, first.b, DIGEST_BYTES);
 	make_guest(&guest);
-	{
-		struct base bases[] = {
-			{ .kind = BASE_HISTORY, .npages = guest.npages }, k.base
-		};
-		struct planner_config c = { .memory = &guest,
-					    .bases = bases,
-					    .nbases = 2 };
-		struct planner *p = planner_new(&c, &e);
-		struct planner_limits limits = { false, 1 << 20 };
-		struct planned *out = calloc(1, sizeof(*out));
-		struct batch *b = calloc(1, sizeof(*b));
-		struct source_cursor at = { 0 };
-		unsigned pages[PLAN__MAX] = { 0 };
-		struct plan_writer w;
-
-		assert_non_null(p);
-		plan_writer_init(&w, base_guest_like(bases, 2));
-		do {
-			source_fill(&guest, &at, UINT32_MAX, UINT32_MAX, b);
-			assert_ok(planner_frame(p, &limits, b, &w, out, &e),
-				  &e);
-			source_advance(&guest, &at, b->npages, b->nbytes);
-			for (uint32_t i = 0; i < b->npages; i++)
-				pages[out->codes[i]]++;
-		} while (b->npages > 0);
-		assert_int_equal(pages[PLAN_REF], NPAGES / 4);
-		assert_int_equal(pages[PLAN_DELTA], NPAGES * 3 / 4);
-		assert_int_equal(pages[PLAN_DATA], 0);
-		plan_writer_fini(&w);
-		planner_free(p);
-		free(out);
-		free(b);
-	}
+	assert_planned(&guest, &k.base, false);
+	/* Live, where the memory comes to be known page by page. */
+	assert_planned(&guest, &k.base, true);
 	memory_close(&guest);
 	held_close(&k);
 	assert_err(held_open_kernel(&k, &disk, 1, &e), &e, ERR_USAGE);

@@ -10,6 +10,7 @@
 #include "dedup/image.h"
 #include "dedup/index-build.h"
 #include "dedup/index.h"
+#include "dedup/programs.h"
 #include "tools/cmd-index.h"
 #include "tools/progress.h"
 
@@ -70,6 +71,25 @@ build_new(const struct index_options *o, struct image *img, const char *path,
 	return ret;
 }
 
+/* What programs there are is kept, too, where whoever needs it looks. */
+static void
+keep_programs(const struct index_options *o, struct image *img,
+	      const struct index *idx)
+{
+	struct progress p;
+	struct index_how how = { .threads = o->threads,
+				 .report = index_on_progress,
+				 .arg = &p,
+				 .cancelled = interrupted() };
+	struct memory programs;
+	struct err ignored;
+
+	progress_init(&p, "looking for programs");
+	if (programs_kept(&programs, img, index_root(idx), &how, &ignored) == 0)
+		memory_close(&programs);
+	progress_fini(&p);
+}
+
 int
 index_build_missing(const struct index_options *o, const char *path,
 		    const char *format, struct err *e)
@@ -86,6 +106,12 @@ index_build_missing(const struct index_options *o, const char *path,
 	idx = ret == 0 ? open_current(place, img) : NULL;
 	if (ret == 0 && !idx)
 		ret = build_new(o, img, place, &stats, e);
+	if (ret == 0 && !idx)
+		idx = index_open(place, e);
+	if (idx)
+		keep_programs(o, img, idx);
+	else
+		ret = -1;
 	index_close(idx);
 	image_close(img);
 	return ret;
@@ -134,6 +160,8 @@ build_image(const struct index_options *o, struct image *img, const char *path,
 		if (!idx)
 			return -1;
 	}
+	if (!o->out)
+		keep_programs(o, img, idx);
 	ret = show_built(o, path, idx, &stats, e);
 	index_close(idx);
 	return ret;

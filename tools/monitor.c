@@ -97,9 +97,10 @@ images(const struct monitor *m)
 	json_t *all = json_array();
 
 	for (size_t i = 0; i < m->nloans; i++)
-		json_array_append_new(all, json_pack("{s:s, s:s}", "name",
-						     m->names[i], "format",
-						     m->loans[i].format));
+		json_array_append_new(
+			all, json_pack("{s:s, s:s, s:b}", "name", m->names[i],
+				       "format", m->loans[i].format, "programs",
+				       m->loans[i].programs >= 0));
 	return all;
 }
 
@@ -155,6 +156,8 @@ send_job(struct monitor *m, struct err *e)
 	for (size_t i = 0; i < m->nloans; i++) {
 		fds[n++] = m->loans[i].disk;
 		fds[n++] = m->loans[i].index;
+		if (m->loans[i].programs >= 0)
+			fds[n++] = m->loans[i].programs;
 	}
 	return parcel_send(m->session, job, fds, n, e);
 }

@@ -87,20 +87,30 @@ has_room(const struct worker *w)
 	return w->nheld < ARRAY_LEN(w->held);
 }
 
-static void
-open_images(struct worker *w, size_t fd)
+/* What is made from the images comes behind all of them. */
+struct lent_programs {
+	size_t image; /* in held */
+	int fd;
+};
+
+/* Returns of how many images there are programs. */
+static size_t
+open_images(struct worker *w, size_t at, struct lent_programs *programs)
 {
 	struct parcel *p = &w->job.parcel;
 	json_t *images = json_object_get(p->body, "images"), *image;
+	size_t i, nprograms = 0;
 	struct err why;
-	size_t i;
 
 	json_array_foreach(images, i, image)
 	{
-		int disk = parcel_take_fd(p, fd + 2 * i);
-		int index = parcel_take_fd(p, fd + 2 * i + 1);
+		int disk = parcel_take_fd(p, at++);
+		int index = parcel_take_fd(p, at++), more = -1;
 		const char *name = NULL, *format = NULL;
+		size_t before = w->nheld;
 
+		if (json_is_true(json_object_get(image, "programs")))
+			more = parcel_take_fd(p, at++);
 		if (json_unpack(image, "{s:s, s:s}", "name", &name, "format",
 				&format) < 0 ||
 		    disk < 0 || index < 0 || !has_room(w))
@@ -109,7 +119,30 @@ open_images(struct worker *w, size_t fd)
 			    held_take_image(&w->held[w->nheld], name, format,
 					    disk, index, &why),
 			    &why);
+		if (more >= 0 && w->nheld > before)
+			programs[nprograms++] =
+				(struct lent_programs){ before, more };
+		else if (more >= 0)
+			close(more);
 	}
+	return nprograms;
+}
+
+static void
+open_programs(struct worker *w, const struct lent_programs *programs, size_t n)
+{
+	struct err why;
+
+	for (size_t i = 0; i < n; i++)
+		if (has_room(w))
+			held_or_not(
+				w,
+				held_take_programs(&w->held[w->nheld],
+						   &w->held[programs[i].image],
+						   programs[i].fd, &why),
+				&why);
+		else
+			close(programs[i].fd);
 }
 
 static void
@@ -133,6 +166,8 @@ worker_open_held(struct worker *w)
 {
 	struct parcel *p = &w->job.parcel;
 	bool kept = json_is_true(json_object_get(p->body, "kept"));
+	struct lent_programs programs[ARRAY_LEN(w->held)];
+	size_t nprograms;
 	struct err why;
 
 	if (kept)
@@ -140,8 +175,9 @@ worker_open_held(struct worker *w)
 			    held_take_memory(&w->held[0], "kept memory",
 					     parcel_take_fd(p, 2), &why),
 			    &why);
-	open_images(w, kept ? 3 : 2);
+	nprograms = open_images(w, kept ? 3 : 2, programs);
 	open_kernels(w, w->nheld);
+	open_programs(w, programs, nprograms);
 }
 
 void
