@@ -68,43 +68,39 @@ slot_room(struct live_slot *s)
 	return s->out;
 }
 
-static uint8_t *
+static bool
 slot_place(void *arg, const struct plan_place *p, bool zero,
-	   const uint8_t **head, size_t *head_len)
+	   struct rebuild_item *head, uint8_t **out)
 {
 	struct live_slot *s = arg;
 	struct live_receiver *r = s->r;
 	uint32_t block;
 	uint64_t offset;
-	uint8_t *at;
 
+	*out = NULL;
 	if (!stream_number_find(&r->numbers, p->number, &block, &offset) ||
 	    !slot_room(s))
-		return NULL;
-	at = s->out + s->len;
-	*head = at;
-	*head_len = 0;
+		return false;
+	head->head = s->out + s->len;
 	if (!p->bare) {
-		*head_len = stream_put_head(&r->blocks,
-					    zero ? STREAM_ZERO : STREAM_PAGE,
-					    block, offset, !p->names, at);
-		at += *head_len;
-		s->len += *head_len;
+		head->head_len = (uint32_t)stream_put_head(
+			&r->blocks, zero ? STREAM_ZERO : STREAM_PAGE, block,
+			offset, !p->names, s->out + s->len);
+		s->len += head->head_len;
 		if (zero)
-			return r->shadow.data + p->number * PAGE_BYTES;
+			return true;
 	}
+	*out = s->out + s->len;
 	s->len += PAGE_BYTES;
-	return at;
+	return true;
 }
 
-static void
-slot_done(void *arg, uint64_t n, const uint8_t *page)
+static int
+slot_done(void *arg, uint64_t n, const uint8_t *page, struct err *e)
 {
 	const struct live_slot *s = arg;
-	uint8_t *kept = s->r->shadow.data + n * PAGE_BYTES;
 
-	if (kept != page)
-		memcpy(kept, page, PAGE_BYTES);
+	return shadow_put(&s->r->shadow, n, page, e);
 }
 
 static const uint8_t *

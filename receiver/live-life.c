@@ -65,7 +65,8 @@ live_digest(struct pool_job *job, unsigned worker)
 
 	(void)worker;
 	x->err.code = ERR_NONE;
-	if (held_root(&x->r->shadow.memory, &ours, &x->err) < 0)
+	if (held_root(&x->r->shadow.memory, &ours, &x->err) < 0 ||
+	    shadow_save(&x->r->shadow, &x->err) < 0)
 		return;
 	x->err.code = ERR_NONE;
 	x->r->stats.kept = memcmp(ours.b, x->root.b, sizeof(ours.b)) == 0;

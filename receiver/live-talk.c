@@ -112,7 +112,8 @@ live_lay_out(struct pool_job *job, unsigned worker)
 	if (stream_numbers_init(&r->numbers, &r->blocks, &w->err) < 0)
 		return;
 	r->config.shadow_fd = -1;
-	if (shadow_open(&r->shadow, fd, r->numbers.npages, &w->err) < 0) {
+	if (shadow_open(&r->shadow, fd, r->numbers.npages, r->config.room,
+			&w->err) < 0) {
 		stream_numbers_fini(&r->numbers);
 		return;
 	}

@@ -33,10 +33,12 @@ struct live_receiver_config {
 	const struct tls *tls; /* of this connection; NULL: plain */
 	const struct held *held; /* what the sender may refer to */
 	size_t nheld;            /* at most PLAN_BASES_MAX - 1 */
-	/* An empty file to be mapped: the guest's memory as it came; it becomes
-	 * as long as the guest's RAM.  Likewise the session's.
+	/* An empty file: the guest's memory as it came, at the end of a
+	 * session that keeps it, or all the time if that is larger than
+	 * 'room', in bytes.  Likewise the session's.
 	 */
 	int shadow_fd;
+	uint64_t room;
 	bool keep; /* end with a shadow that both ends know to be equal */
 	unsigned threads;
 	unsigned reconnect_ms; /* for how long to wait; 0: not at all */

@@ -117,45 +117,46 @@ rebuild_fill(uint8_t *out, uint64_t value)
 }
 
 /* Where the next page goes, and what stands before it. */
-static uint8_t *
-rebuild_place(struct rebuilding *b, enum plan_code code,
-	      struct rebuild_item *item, struct err *e)
+static int
+rebuild_place(struct rebuilding *b, bool zero, struct rebuild_item *item,
+	      uint8_t **out, struct err *e)
 {
 	const struct rebuild_target *t = &b->r->target;
-	bool zero = code == PLAN_ZERO || code == PLAN_FREE;
 	struct plan_place place;
-	uint8_t *out;
-	size_t len;
+	bool there;
 
 	if (!rebuild_is_framed(b->r)) {
-		out = t->page(t->arg, b->page);
+		*out = t->page(t->arg, b->page);
+		there = *out;
 	} else {
 		if (plan_get_place(&b->reader, &place, e) < 0)
-			return NULL;
+			return -1;
 		b->page = place.number;
-		out = t->place(t->arg, &place, zero, &item->head, &len);
-		item->head_len = (uint32_t)len;
 		item->number = place.number;
+		there = t->place(t->arg, &place, zero, item, out);
 	}
-	if (!out)
-		(void)err_set(e, ERR_PROTOCOL, "there is no page %llu",
-			      (unsigned long long)b->page);
-	return out;
+	if (there)
+		return 0;
+	return err_set(e, ERR_PROTOCOL, "there is no page %llu",
+		       (unsigned long long)b->page);
 }
 
 static int
 rebuild_page(struct rebuilding *b, enum plan_code code, struct err *e)
 {
+	const struct rebuild_target *t = &b->r->target;
 	struct rebuild_item item = { .at = NULL };
-	uint8_t *out = rebuild_place(b, code, &item, e);
+	bool zero = code == PLAN_ZERO || code == PLAN_FREE;
+	uint8_t *out;
 	int ret = 0;
 
-	if (!out)
+	if (rebuild_place(b, zero, &item, &out, e) < 0)
 		return -1;
-	if (code == PLAN_ZERO || code == PLAN_FREE || code == PLAN_FILL) {
+	if (zero || code == PLAN_FILL) {
 		if (code == PLAN_FILL)
 			ret = plan_get_fill(&b->reader, &item.fill, e);
-		rebuild_fill(out, item.fill);
+		if (out)
+			rebuild_fill(out, item.fill);
 	} else if (code == PLAN_DATA) {
 		item.at = out;
 		ret = rebuild_data(b, out, e);
@@ -164,7 +165,7 @@ rebuild_page(struct rebuilding *b, enum plan_code code, struct err *e)
 		ret = rebuild_ref(b, code, out, e);
 	}
 	if (ret == 0 && rebuild_is_framed(b->r))
-		b->r->target.done(b->r->target.arg, b->page, out);
+		ret = t->done(t->arg, b->page, zero ? NULL : out, e);
 	b->page++;
 	b->left--;
 	return ret < 0 ? -1 : rebuild_item(b->r, item, e);

@@ -16,6 +16,16 @@
  * a page may be made from any page rebuilt before it.
  */
 
+/* One item of the frame's digest. */
+struct rebuild_item {
+	const uint8_t *at; /* a page or opaque bytes; NULL: a fill */
+	uint64_t fill;
+	uint32_t nbytes;     /* 0: a page */
+	uint32_t head_len;   /* of a framed page */
+	const uint8_t *head; /* NULL: it has none, unlike its number */
+	uint64_t number;
+};
+
 /* Where rebuilt memory goes. */
 struct rebuild_target {
 	/* Room for the 4096 bytes of page n; NULL: there is no such page. */
@@ -27,23 +37,14 @@ struct rebuild_target {
 		     uint64_t n, struct err *e);
 	/* NULL, or the target takes the pages of a framed batch, in any order
 	 * and again: puts the head of the next page and says what it is, and
-	 * then where the page goes (.page is not asked).
+	 * then where the page goes (.page is not asked); NULL: nowhere, which
+	 * only a page of zeros may.  false: there is no such page.
 	 */
-	uint8_t *(*place)(void *arg, const struct plan_place *p, bool zero,
-			  const uint8_t **head, size_t *head_len);
-	/* With .place: the page is rebuilt. */
-	void (*done)(void *arg, uint64_t n, const uint8_t *page);
+	bool (*place)(void *arg, const struct plan_place *p, bool zero,
+		      struct rebuild_item *head, uint8_t **out);
+	/* With .place: the page is rebuilt; NULL: zeros. */
+	int (*done)(void *arg, uint64_t n, const uint8_t *page, struct err *e);
 	void *arg;
-};
-
-/* One item of the frame's digest. */
-struct rebuild_item {
-	const uint8_t *at; /* a page or opaque bytes; NULL: a fill */
-	uint64_t fill;
-	uint32_t nbytes;     /* 0: a page */
-	uint32_t head_len;   /* of a framed page */
-	const uint8_t *head; /* NULL: it has none, unlike its number */
-	uint64_t number;
 };
 
 #define REBUILD_ITEMS_MAX (FRAME_PAGES_MAX * 2 + 1)

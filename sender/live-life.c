@@ -108,7 +108,7 @@ live_set_up(struct pool_job *job, unsigned worker)
 	struct live_work *w = (struct live_work *)job;
 	struct live_sender *s = w->s;
 	const struct planner_config c = { .memory = &s->shadow.memory,
-					  .shadow = s->shadow.data,
+					  .shadow = &s->shadow,
 					  .bases = s->agree.bases,
 					  .nbases = s->agree.nbases };
 
@@ -143,7 +143,8 @@ live_lay_out(struct live_sender *s, struct err *e)
 	if (stream_numbers_init(&s->numbers, &s->blocks, e) < 0)
 		return -1;
 	s->config.shadow_fd = -1;
-	if (shadow_open(&s->shadow, fd, s->numbers.npages, e) < 0) {
+	if (shadow_open(&s->shadow, fd, s->numbers.npages, s->config.room, e) <
+	    0) {
 		s->blind = true;
 		(void)err_prefix(e, "pages are sent as they are");
 		s->stats.opaque = "no room for a shadow";
@@ -234,7 +235,8 @@ live_digest(struct pool_job *job, unsigned worker)
 
 	(void)worker;
 	w->err.code = ERR_NONE;
-	if (held_root(&w->s->shadow.memory, &w->root, &w->err) == 0)
+	if (held_root(&w->s->shadow.memory, &w->root, &w->err) == 0 &&
+	    shadow_save(&w->s->shadow, &w->err) == 0)
 		w->err.code = ERR_NONE;
 }
 

@@ -33,10 +33,12 @@ struct live_sender_config {
 	const char *host;        /* that the certificate must be for */
 	const struct held *held; /* that the receiver may hold too */
 	size_t nheld;
-	/* An empty file to be mapped: the guest's memory as it was sent; it
-	 * becomes as long as the guest's RAM.  Likewise the session's.
+	/* An empty file: the guest's memory as it was sent, at the end of a
+	 * session that keeps it, or all the time if that is larger than
+	 * 'room', in bytes.  Likewise the session's.
 	 */
 	int shadow_fd;
+	uint64_t room;
 	bool keep; /* end with a shadow that both ends know to be equal */
 	const struct effort *effort; /* NULL: chosen frame by frame */
 	unsigned threads;

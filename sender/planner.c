@@ -205,17 +205,15 @@ planner_page(struct planning *g, struct err *e)
 }
 
 /* The receiver has this page when it has rebuilt it. */
-static void
-planner_keep(const struct planning *g)
+static int
+planner_keep(const struct planning *g, struct err *e)
 {
 	const struct batch_page *b = &g->batch->pages[g->i];
-	uint8_t *kept = g->planner->config.shadow + b->number * PAGE_BYTES;
+	bool zero = g->out->codes[g->i] == PLAN_FREE;
 
-	if (b->bytes && g->out->codes[g->i] != PLAN_FREE)
-		memcpy(kept, b->bytes, PAGE_BYTES);
-	else
-		memset(kept, 0, PAGE_BYTES);
 	lookup_sent(&g->planner->lookup, b->number);
+	return shadow_put(g->planner->config.shadow, b->number,
+			  zero ? NULL : b->bytes, e);
 }
 
 static int
@@ -232,9 +230,7 @@ planner_next(struct planning *g, struct err *e)
 		planner_look_ahead(g);
 	if (planner_page(g, e) < 0)
 		return -1;
-	if (g->planner->config.shadow)
-		planner_keep(g);
-	return 0;
+	return g->planner->config.shadow ? planner_keep(g, e) : 0;
 }
 
 /* Plans pages and bytes in order until the frame holds so many words, and

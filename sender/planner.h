@@ -10,6 +10,7 @@
 #include "common/digest.h"
 #include "dedup/base.h"
 #include "memory/memory.h"
+#include "memory/shadow.h"
 #include "sender/batch.h"
 #include "wire/plan.h"
 
@@ -22,10 +23,10 @@ struct planner;
 
 struct planner_config {
 	const struct memory *memory; /* the history: pages by number */
-	/* Its bytes, where the history is a shadow: it holds what was planned,
-	 * page by page.  NULL: the memory is there and does not change.
+	/* Where the history is a shadow: it holds what was planned, page by
+	 * page.  NULL: the memory is there and does not change.
 	 */
-	uint8_t *shadow;
+	struct shadow *shadow;
 	/* What both ends hold; [0] is the history.  At most one BASE_MEMORY.
 	 * The array and what it points at outlive the planner.
 	 */

@@ -516,14 +516,16 @@ programs_are_a_base(void **state)
 	assert_int_equal(live_sender_stats(w.s)->refused, 0);
 }
 
+/* Whether or not it was in memory until then. */
 static void
-both_keep_the_same_memory(void **state)
+both_keep_the_same_memory(uint64_t sender_room, uint64_t receiver_room)
 {
 	uint8_t a[4096], b[4096];
 
-	(void)state;
 	make_guest_stream(&stream, true);
 	w.sc.keep = w.rc.keep = true;
+	w.sc.room = sender_room;
+	w.rc.room = receiver_room;
 	world_channel(&w, &stream);
 	world_begin(&w);
 	world_run(&w, NULL);
@@ -536,6 +538,27 @@ both_keep_the_same_memory(void **state)
 		assert_memory_equal(a, b, 4096);
 	}
 	assert_int_equal(pread(w.sender_fd, a, 1, 17 * 4096), 0);
+}
+
+static void
+what_is_kept_was_in_files(void **state)
+{
+	(void)state;
+	both_keep_the_same_memory(0, 0);
+}
+
+static void
+what_is_kept_was_in_memory(void **state)
+{
+	(void)state;
+	both_keep_the_same_memory(1 << 30, 1 << 30);
+}
+
+static void
+what_is_kept_was_in_memory_here_and_in_a_file_there(void **state)
+{
+	(void)state;
+	both_keep_the_same_memory(1 << 30, 0);
 }
 
 static void
@@ -571,7 +594,9 @@ main(void)
 		sentence(postcopy_is_carried),
 		sentence(a_base_that_lies_costs_a_second_sending),
 		sentence(programs_are_a_base),
-		sentence(both_keep_the_same_memory),
+		sentence(what_is_kept_was_in_files),
+		sentence(what_is_kept_was_in_memory),
+		sentence(what_is_kept_was_in_memory_here_and_in_a_file_there),
 		sentence(one_that_keeps_nothing_is_enough),
 	};
 

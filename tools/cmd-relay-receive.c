@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/loop.h"
 #include "common/mem.h"
+#include "memory/shadow.h"
 #include "receiver/live.h"
 #include "tools/relay.h"
 #include "tools/transfer.h"
@@ -211,6 +212,7 @@ relay_receive_open(struct relay_receive *c, struct err *e)
 	l->held = c->transfer.held;
 	l->nheld = c->transfer.nheld;
 	l->threads = c->transfer.threads;
+	l->room = shadow_room();
 	l->keep = c->keep;
 	c->listener = event_new(c->loop.base, c->fd, EV_READ | EV_PERSIST,
 				relay_receive_on_connection, c);

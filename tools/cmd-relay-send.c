@@ -12,6 +12,7 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/page.h"
+#include "memory/shadow.h"
 #include "sender/live.h"
 #include "tools/relay.h"
 #include "tools/transfer.h"
@@ -182,6 +183,7 @@ relay_send_open(struct relay_send *c, struct err *e)
 	l->held = c->transfer.held;
 	l->nheld = c->transfer.nheld;
 	l->threads = c->transfer.threads;
+	l->room = shadow_room();
 	l->keep = c->keep;
 	if (relay_connect(&c->to, &l->peer_fd, e) < 0 ||
 	    relay_shadow(&c->file, c->keep, c->shadow_dir, &l->shadow_fd, e) <

@@ -78,6 +78,7 @@ worker_receive(struct worker *w, struct err *e)
 		.held = w->held,
 		.nheld = w->nheld,
 		.shadow_fd = w->job.shadow,
+		.room = w->job.room,
 		.keep = w->job.keep,
 		.threads = w->job.threads,
 		.reconnect_ms = w->job.reconnect_ms,

@@ -84,6 +84,7 @@ start_live(struct sending *s, int peer)
 		.held = w->held,
 		.nheld = w->nheld,
 		.shadow_fd = w->job.shadow,
+		.room = w->job.room,
 		.keep = w->job.keep,
 		.threads = w->job.threads,
 		.rate = w->job.rate,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "memory/shadow.h"
 #include "tools/report.h"
 #include "tools/worker.h"
 
@@ -65,6 +66,7 @@ worker_get_job(struct worker_job *job, struct err *e)
 	job->threads = (unsigned)parcel_number(p, "threads");
 	job->reconnect_ms = (unsigned)parcel_number(p, "reconnect_ms");
 	job->rate = parcel_number(p, "rate");
+	job->room = shadow_room();
 	job_names(job);
 	job->socket = parcel_take_fd(p, 0);
 	job->shadow = job->role == WORKER_ANSWER ? -1 : parcel_take_fd(p, 1);

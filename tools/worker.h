@@ -35,6 +35,7 @@ struct worker_job {
 	bool plain, keep;
 	unsigned uid, gid, threads, reconnect_ms;
 	uint64_t rate;
+	uint64_t room; /* shadow_room(), while /proc can be seen */
 	const char *allow[64];
 	struct tls_names names;
 	int socket; /* QEMU's listening one, or the peer's */

@@ -203,8 +203,7 @@ struct seed {
 	struct encoding *x;
 	struct seal seal;
 	struct stream_blocks blocks;
-	uint8_t *shadow;
-	struct fuzz_memory memory;
+	struct shadow shadow;
 	unsigned channel;
 	uint64_t byte[3]; /* of each channel */
 	uint32_t seq;
@@ -222,9 +221,9 @@ seed_begin(struct seed *s, struct buf *out, bool kept)
 
 	s->out = out;
 	fuzz_ok(seal_init(&s->seal, e), e);
-	s->shadow = calloc(MAKE_PAGES, PAGE_BYTES);
-	fuzz_check(s->shadow);
-	fuzz_memory(&s->memory, s->shadow, MAKE_PAGES);
+	fuzz_ok(shadow_open(&s->shadow, live_shadow(), MAKE_PAGES, UINT64_MAX,
+			    e),
+		e);
 	stream_blocks_init(&s->blocks);
 	fuzz_ok(stream_blocks_add(&s->blocks, "pc.ram", 6,
 				  MAKE_PAGES * PAGE_BYTES, e),
@@ -234,8 +233,8 @@ seed_begin(struct seed *s, struct buf *out, bool kept)
 	fuzz_ok(live_put_channel(out, 0, e), e);
 	s->encoder = encoder_new(&c, 1, e);
 	fuzz_check(s->encoder);
-	c.memory = &s->memory.memory;
-	c.shadow = s->shadow;
+	c.memory = &s->shadow.memory;
+	c.shadow = &s->shadow;
 	fuzz_ok(encoder_plan(s->encoder, &c, e), e);
 	s->x = encoding_new(s->encoder, e);
 	fuzz_check(s->x);
@@ -260,7 +259,7 @@ seed_end(struct seed *s)
 	encoder_free(s->encoder);
 	seal_fini(&s->seal);
 	stream_blocks_fini(&s->blocks);
-	free(s->shadow);
+	shadow_close(&s->shadow);
 }
 
 /* A page of the batch, as QEMU's stream has it. */

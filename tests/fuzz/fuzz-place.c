@@ -87,41 +87,44 @@ struct room {
 };
 
 /* As the receiver does it (receiver/live-frames.c). */
-static uint8_t *
+static bool
 room_place(void *arg, const struct plan_place *p, bool zero,
-	   const uint8_t **head, size_t *head_len)
+	   struct rebuild_item *head, uint8_t **out)
 {
 	struct room *r = arg;
-	uint8_t *at = r->out + r->len;
 	uint64_t offset;
 	uint32_t block;
 
-	*head = at;
-	*head_len = 0;
+	*out = NULL;
 	if (!stream_number_find(&numbers, p->number, &block, &offset))
-		return NULL;
+		return false;
 	fuzz_check(block < blocks.n && offset < blocks.list[block].used);
+	head->head = r->out + r->len;
 	if (!p->bare) {
-		*head_len = stream_put_head(&blocks,
-					    zero ? STREAM_ZERO : STREAM_PAGE,
-					    block, offset, !p->names, at);
-		r->len += *head_len;
-		at += *head_len;
+		head->head_len = (uint32_t)stream_put_head(
+			&blocks, zero ? STREAM_ZERO : STREAM_PAGE, block,
+			offset, !p->names, r->out + r->len);
+		r->len += head->head_len;
 		r->heads++;
 		if (zero)
-			return shadow + p->number * PAGE_BYTES;
+			return true;
 	}
+	*out = r->out + r->len;
 	r->pages++;
 	r->len += PAGE_BYTES;
-	return at;
+	return true;
 }
 
-static void
-room_done(void *arg, uint64_t n, const uint8_t *page)
+static int
+room_done(void *arg, uint64_t n, const uint8_t *page, struct err *e)
 {
 	(void)arg;
-	if (page != shadow + n * PAGE_BYTES)
+	(void)e;
+	if (page)
 		memcpy(shadow + n * PAGE_BYTES, page, PAGE_BYTES);
+	else
+		memset(shadow + n * PAGE_BYTES, 0, PAGE_BYTES);
+	return 0;
 }
 
 static const uint8_t *
