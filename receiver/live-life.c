@@ -64,11 +64,11 @@ live_digest(struct pool_job *job, unsigned worker)
 	struct digest ours;
 
 	(void)worker;
-	x->err.code = ERR_NONE;
 	if (held_root(&x->r->shadow.memory, &ours, &x->err) < 0 ||
-	    shadow_save(&x->r->shadow, &x->err) < 0)
+	    shadow_save(&x->r->shadow, &x->err) < 0) {
+		x->r->config.keep = false;
 		return;
-	x->err.code = ERR_NONE;
+	}
 	x->r->stats.kept = memcmp(ours.b, x->root.b, sizeof(ours.b)) == 0;
 	x->root = ours;
 }
@@ -178,8 +178,7 @@ live_job_done(struct live_receiver *r, struct pool_job *job, struct err *e)
 	}
 	if (job != &r->root.job)
 		return land_frames_done(r, job, e);
-	*e = r->root.err;
-	return e->code == ERR_NONE ? live_say_end(r, e) : -1;
+	return live_say_end(r, e);
 }
 
 static void

@@ -235,8 +235,10 @@ live_digest(struct pool_job *job, unsigned worker)
 
 	(void)worker;
 	w->err.code = ERR_NONE;
-	if (held_root(&w->s->shadow.memory, &w->root, &w->err) == 0 &&
-	    shadow_save(&w->s->shadow, &w->err) == 0)
+	if (held_root(&w->s->shadow.memory, &w->root, &w->err) < 0 ||
+	    shadow_save(&w->s->shadow, &w->err) < 0)
+		w->s->config.keep = false;
+	else
 		w->err.code = ERR_NONE;
 }
 
@@ -323,8 +325,11 @@ live_job_done(struct live_sender *s, struct pool_job *job, struct err *e)
 	if (job != &s->root.job)
 		return live_frames_done(s, job, e);
 	s->root.s = NULL;
-	*e = s->root.err;
-	return e->code == ERR_NONE ? live_say_end(s, &s->root.root, e) : -1;
+	if (s->config.keep)
+		return live_say_end(s, &s->root.root, e);
+	(void)err_prefix(&s->root.err, "its memory is not kept");
+	live_notice(s, s->root.err.text);
+	return live_say_end(s, NULL, e);
 }
 
 static void

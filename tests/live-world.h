@@ -72,7 +72,7 @@ static const uint8_t world_shut[8] = { 0, 1, 0, 4, 0, 0, 0, 0 };
 static inline int
 world_shadow(int *copy)
 {
-	int fd = memfd_create("shadow", MFD_CLOEXEC);
+	int fd = memfd_create("shadow", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	assert_true(fd >= 0);
 	*copy = dup(fd);

@@ -561,6 +561,31 @@ what_is_kept_was_in_memory_here_and_in_a_file_there(void **state)
 	both_keep_the_same_memory(1 << 30, 0);
 }
 
+/* The guest runs there: that there is no room for a file changes nothing. */
+static void
+what_cannot_be_kept_is_not(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		int fd = i ? w.receiver_fd : w.sender_fd;
+
+		make_guest_stream(&stream, true);
+		w.sc.keep = w.rc.keep = true;
+		w.sc.room = w.rc.room = 1 << 30;
+		assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW), 0);
+		world_channel(&w, &stream);
+		world_begin(&w);
+		world_run(&w, NULL);
+		assert_all_is_well();
+		assert_false(live_sender_stats(w.s)->kept);
+		assert_false(live_receiver_stats(w.r)->kept);
+		if (i == 0) {
+			teardown(state);
+			setup(state);
+		}
+	}
+}
+
 static void
 one_that_keeps_nothing_is_enough(void **state)
 {
@@ -597,6 +622,7 @@ main(void)
 		sentence(what_is_kept_was_in_files),
 		sentence(what_is_kept_was_in_memory),
 		sentence(what_is_kept_was_in_memory_here_and_in_a_file_there),
+		sentence(what_cannot_be_kept_is_not),
 		sentence(one_that_keeps_nothing_is_enough),
 	};
 
