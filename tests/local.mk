@@ -217,10 +217,16 @@ check_PROGRAMS += %D%/test-journal
 TESTS += %D%/test-journal
 
 check_PROGRAMS += %D%/test-live
-%C%_test_live_SOURCES = %D%/test-live.c %D%/live-steps.h %D%/live-world.h \
+LIVE_TEST = %D%/live-guest.h %D%/live-steps.h %D%/live-world.h \
 	%D%/fuzz/engine.h %D%/make-record.h %D%/make-stream.h %D%/test.h
+%C%_test_live_SOURCES = %D%/test-live.c $(LIVE_TEST)
 %C%_test_live_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-live
+
+check_PROGRAMS += %D%/test-live-bases
+%C%_test_live_bases_SOURCES = %D%/test-live-bases.c $(LIVE_TEST)
+%C%_test_live_bases_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-live-bases
 
 check_PROGRAMS += %D%/show-stream
 %C%_show_stream_SOURCES = %D%/show-stream.c %D%/walk-stream.h

@@ -225,15 +225,17 @@ assert_planned(const struct memory *guest, const struct base *kernel_base,
 	struct batch *b = calloc(1, sizeof(*b));
 	struct source_cursor at = { 0 };
 	unsigned pages[PLAN__MAX] = { 0 };
-	struct memory empty = *guest;
+	struct shadow shadow = { .data = NULL };
 	struct plan_writer w;
 	struct planner *p;
 	struct err e;
 
 	if (live) {
-		c.shadow = calloc(guest->npages, PAGE_BYTES);
-		empty.map.data = c.shadow;
-		c.memory = &empty;
+		assert_ok(
+			shadow_open(&shadow, -1, guest->npages, UINT64_MAX, &e),
+			&e);
+		c.shadow = &shadow;
+		c.memory = &shadow.memory;
 	}
 	p = planner_new(&c, &e);
 	assert_non_null(p);
@@ -250,7 +252,8 @@ assert_planned(const struct memory *guest, const struct base *kernel_base,
 	assert_int_equal(pages[PLAN_DATA], 0);
 	plan_writer_fini(&w);
 	planner_free(p);
-	free(c.shadow);
+	if (live)
+		shadow_close(&shadow);
 	free(out);
 	free(b);
 }
