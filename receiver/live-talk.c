@@ -288,6 +288,10 @@ live_drained(void *arg)
 bool
 land_may_wait(const struct live_receiver *r)
 {
+	/* A QEMU that has ended it does not take any more. */
+	for (unsigned i = 0; i < r->nchannels; i++)
+		if (r->channels[i]->closed)
+			return false;
 	return r->config.reconnect_ms > 0 && r->nbases > 0 && !r->seal_came;
 }
 

@@ -192,6 +192,40 @@ a_lost_connection_is_made_again(void **state)
 }
 
 static bool
+no_channel(struct world *x, bool up, enum message_type type)
+{
+	(void)x;
+	return up || type != MESSAGE_CHANNEL;
+}
+
+static bool
+receiver_is_over(const struct world *x)
+{
+	return x->receiver_over;
+}
+
+/* The sender does not hear that it is over. */
+static void
+nobody_waits_for_another_when_qemu_there_is_gone(void **state)
+{
+	(void)state;
+	make_guest_stream(&stream, false);
+	world_channel(&w, &stream);
+	w.reconnect_ms = 1000 * 1000;
+	w.pass = no_channel;
+	world_begin(&w);
+	world_run(&w, some_is_there);
+	world_close_dest(&w.channels[0]);
+	for (unsigned i = 0; i < 50; i++)
+		world_step(&w);
+	assert_false(w.receiver_over);
+	world_cut(&w);
+	world_run(&w, receiver_is_over);
+	assert_int_not_equal(w.receiver_why.code, ERR_NONE);
+	live_sender_cancel(w.s, &w.receiver_why);
+}
+
+static bool
 no_sealed(struct world *x, bool up, enum message_type type)
 {
 	if (up || type != MESSAGE_SEALED)
@@ -330,6 +364,7 @@ main(void)
 		sentence(qemu_here_may_end_it),
 		sentence(qemu_there_may_end_it),
 		sentence(a_lost_connection_is_made_again),
+		sentence(nobody_waits_for_another_when_qemu_there_is_gone),
 		sentence(once_the_guest_is_stopped_there_is_no_other),
 		sentence(a_stranger_does_not_take_a_session_over),
 		sentence(what_is_not_understood_is_copied),
