@@ -197,7 +197,10 @@ live_heard(void *arg, enum message_type type, struct span body, struct err *e)
 
 	switch ((int)type) {
 	case MESSAGE_OFFER:
-		if (s->stats.lost || s->agree.offer.nheld > 0)
+		if (s->stats.lost)
+			return err_set(e, ERR_CANCELLED,
+				       "it does not know this migration");
+		if (s->agree.offer.nheld > 0)
 			return err_set(e, ERR_PROTOCOL, "a second OFFER");
 		return agree_offer(&s->agree, body, e) < 0 ? -1
 							   : live_want(s, e);
@@ -258,6 +261,13 @@ live_ended(void *arg, const struct err *why)
 	s->talk_ended = true;
 	if (s->ended)
 		return;
+	if (why && s->stats.lost && !talk_was_cut(s->talk)) {
+		s->cut = *why;
+		(void)err_prefix(&s->cut, "a connection was lost, and over "
+					  "another one");
+		live_end(s, &s->cut);
+		return;
+	}
 	if (!why || !talk_was_cut(s->talk) || !live_may_reconnect(s)) {
 		live_end(s, why);
 		return;

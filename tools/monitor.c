@@ -130,9 +130,11 @@ static const char *const roles[] = {
 	[MONITOR_ANSWER] = "answer",
 };
 
-/* Everything that the session gets to begin with (session-job.c). */
+/* Everything that the session gets to begin with (session-job.c).  refusal:
+ * that it is to say to the peer, and to end; or NULL.
+ */
 static int
-send_job(struct monitor *m, struct err *e)
+send_job(struct monitor *m, const struct err *refusal, struct err *e)
 {
 	const struct settings *s = m->settings;
 	int fds[PARCEL_FDS];
@@ -148,6 +150,8 @@ send_job(struct monitor *m, struct err *e)
 		"reconnect_ms", (json_int_t)s->reconnect_timeout * 1000, "keep",
 		s->keep_memory, "kept", m->kept >= 0, "images", images(m));
 
+	if (refusal)
+		json_object_set_new(job, "refuse", report_end(refusal));
 	fds[n++] = m->role == MONITOR_SEND ? m->listening : m->peer;
 	if (m->shadow >= 0)
 		fds[n++] = m->shadow;
@@ -291,14 +295,20 @@ static int
 serve(struct monitor *m, struct err *e)
 {
 	uint64_t began_ns = clock_wall_ns();
-	bool over = false;
+	bool over = false, refuse = false;
+	struct err why;
 
-	if (m->role != MONITOR_ANSWER && monitor_open(m, e) < 0)
-		return -1;
+	if (m->role != MONITOR_ANSWER && monitor_open(m, &why) < 0) {
+		*e = why;
+		/* Who called should know; only a session may tell him. */
+		refuse = m->role == MONITOR_RECEIVE;
+		if (!refuse)
+			return -1;
+	}
 	if (*m->vm)
 		tell_daemon(m, json_pack("{s:s, s:s}", "say", "status", "name",
 					 m->vm));
-	if (start_session(m, e) < 0 || send_job(m, e) < 0)
+	if (start_session(m, e) < 0 || send_job(m, refuse ? &why : NULL, e) < 0)
 		return -1;
 	/* The session has copies; a socket that two hold never closes. */
 	if (m->role != MONITOR_SEND) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "receiver/live.h"
+#include "tools/report.h"
 #include "tools/worker.h"
 
 static void
@@ -39,8 +40,13 @@ receive_on_parcel(struct worker *w, struct parcel *p)
 static void
 receive_on_tick(struct worker *w)
 {
+	json_t *refuse = json_object_get(w->job.parcel.body, "refuse");
 	struct err why = { .code = ERR_NONE };
 
+	if (refuse && live_receiver_is_open(w->state)) {
+		report_get_end(refuse, &why);
+		live_receiver_cancel(w->state, &why);
+	}
 	if (live_receiver_is_over(w->state, &why))
 		worker_end(w, &why);
 }
