@@ -12,7 +12,7 @@ TEST_LIBS = $(MIG_LDADD) $(CMOCKA_LIBS)
 # First, since it takes longest.
 TESTS += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh
 EXTRA_DIST += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh \
-	%D%/crash-matrix %D%/hosts/beat.c \
+	%D%/crash-matrix %D%/hosts/beat.c %D%/hosts/half-close.c \
 	%D%/hosts/hosts.sh %D%/hosts/qemu-odd
 
 check_PROGRAMS += %D%/test-buf
@@ -106,6 +106,15 @@ check_PROGRAMS += %D%/test-fault
 %C%_test_fault_LDADD = $(TEST_LIBS)
 %C%_test_fault_LDFLAGS = $(AM_LDFLAGS) $(FAULT_WRAP)
 TESTS += %D%/test-fault
+
+# virt-mig-session, that waits at points of a migration; for crash-matrix.
+check_PROGRAMS += %D%/session-points
+%C%_session_points_SOURCES = %D%/session-points.c $(virt_mig_session_SOURCES)
+%C%_session_points_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+%C%_session_points_LDADD = $(MIG_LDADD) $(SECCOMP_LIBS)
+%C%_session_points_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=session_enter,--wrap=live_frames_ack,--wrap=live_paused \
+	-Wl,--wrap=seal_check,--wrap=live_put_return,--wrap=live_get_end
 
 check_PROGRAMS += %D%/test-malformed
 %C%_test_malformed_SOURCES = %D%/test-malformed.c %D%/fault.c %D%/fault.h \

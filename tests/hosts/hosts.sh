@@ -12,7 +12,8 @@
 #   guest_start VM [KEY=N...]   on host a; waits for its heartbeat
 #   guest_checked VM [HOST] it beats on b, never missed a beat, and found all
 #                           of its memory to be what it wrote
-#   migd_start a|b CERTS    virt-migd there, migd_stop ends it
+#   migd_start a|b CERTS    virt-migd there, migd_stop ends it; out of MIGD=,
+#                           if that folder is given
 #   hosts_down              ends everything
 #
 # DISK=, DISK_FORMAT= give the guest a disk, MEMORY_MIB= its memory, KERNEL=
@@ -316,7 +317,7 @@ migd_start() { # HOST CERTIFICATES
 	} >"$hosts/$1/virt-mig.conf"
 	setsid nsenter -t "$(cat "$hosts/$1/pid")" -m -u -n -i -p -- \
 		env VIRT_MIG_INDEX_DIR="$hosts/$1/index" sh -c \
-		'echo $$ >/run/migd.pid; exec "$@"' sh "$builddir/virt-migd" \
+		'echo $$ >/run/migd.pid; exec "$@"' sh "${MIGD:-$builddir}/virt-migd" \
 		--config "$hosts/$1/virt-mig.conf" \
 		>>"$hosts/$1/migd.log" 2>&1 </dev/null &
 	hosts_wait 100 host "$1" "$builddir/virt-mig" status
