@@ -28,6 +28,13 @@ parser.add_argument('--destination', action='store_true',
 parser.add_argument('--postcopy', action='store_true',
                     help='turn to postcopy after the second pass')
 parser.add_argument('--stopped', action='store_true')
+parser.add_argument('--through', help='the virt-mig whose relays stand between '
+                    'the two; what the destination heard is in out.0, ...')
+parser.add_argument('--kill', choices=('relay-send', 'relay-receive'),
+                    help='this one is killed in the second pass: the guest '
+                    'must run on')
+parser.add_argument('--latency', action='store_true',
+                    help='print how long the guest waited for pages')
 args = parser.parse_args()
 CAPS = [{'capability': c, 'state': True}
         for c in args.caps.split(',') if c]
@@ -87,8 +94,17 @@ def pump(source, destination, keep):
         destination.shutdown(socket.SHUT_WR)
 
 
-def connect(listener, path):
-    """Takes one connection after the other; with a path, on to there."""
+def connect(name, path, prefix):
+    """Waits at 'name'; takes one connection after the other; with a path, on
+    to there."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(name)
+    listener.listen(16)
+    threading.Thread(target=accept, args=(listener, path, prefix),
+                     daemon=True).start()
+
+
+def accept(listener, path, prefix):
     count = 0
     while True:
         source, _ = listener.accept()
@@ -98,16 +114,28 @@ def connect(listener, path):
             destination.connect(path)
             threading.Thread(target=pump, args=(destination, source, None),
                              daemon=True).start()
-        keep = open(str(count), 'wb')
+        keep = open(prefix + str(count), 'wb')
         threading.Thread(target=pump, args=(source, destination, keep),
                          daemon=True).start()
         count += 1
+
+
+def relay(verb, *words):
+    """One end of virt-mig, which says in a file how it went."""
+    path = os.path.abspath(words[1].split(':')[1])
+    process = subprocess.Popen(
+        [args.through, verb, *words, '--format', 'json', '--shadow-dir', '.'],
+        stdin=subprocess.DEVNULL, stdout=open(verb + '.json', 'w'),
+        stderr=open(verb + '.log', 'w'))
+    wait_until(verb, lambda: os.path.exists(path))
+    return process
 
 
 args.sector = os.path.abspath(args.sector)
 os.makedirs(args.folder)
 os.chdir(args.folder)
 machines = []
+relays = {}
 try:
     source = Machine('source')
     machines.append(source)
@@ -120,12 +148,14 @@ try:
         if PARAMS:
             destination.run('migrate-set-parameters', **PARAMS)
         destination.run('migrate-incoming', uri='unix:incoming')
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind('outgoing')
-    listener.listen(16)
-    threading.Thread(target=connect, args=(
-        listener, 'incoming' if args.destination else None),
-        daemon=True).start()
+    if args.through:
+        connect('far', 'incoming', 'out.')
+        relays['relay-receive'] = relay(
+            'relay-receive', '--listen', 'unix:link', '--target', 'unix:far')
+        relays['relay-send'] = relay(
+            'relay-send', '--listen', 'unix:near', 'unix:link')
+    connect('outgoing', 'near' if args.through else
+            'incoming' if args.destination else None, '')
 
     wait_until('the guest', lambda: open(source.debug).read() == 'D')
     if args.stopped:
@@ -142,21 +172,37 @@ try:
     if args.postcopy:
         wait_until('the second pass', lambda: passes() >= 2)
         source.run('migrate-start-postcopy')
+    elif args.kill:
+        wait_until('the second pass', lambda: passes() >= 2)
+        relays[args.kill].kill()
     elif not args.stopped:
         wait_until('the third pass', lambda: passes() >= 3)
         source.run('migrate-set-parameters', downtime_limit=2000)
     wait_until('the end', lambda: source.run('query-migrate')['status'] in
                ('completed', 'failed'))
     state = source.run('query-migrate')
+    if args.kill:
+        wait_until('the guest', lambda: source.run('query-status')['running'])
+        sys.exit(state['status'] != 'failed')
     if state['status'] != 'completed':
         sys.exit('the migration failed')
     if args.destination:
         wait_until('the destination', lambda: destination.run(
             'query-status')['status'] not in ('inmigrate', 'finish-migrate'))
+    for name, process in relays.items():
+        if process.wait(30) != 0:
+            sys.exit(open(name + '.log').read())
+    if args.latency:
+        print('waited %d ms for %d pages' % (
+            destination.run('query-migrate')['postcopy-blocktime'],
+            state['ram']['postcopy-requests']))
     print('normal %d duplicate %d passes %d' % (
         state['ram']['normal'], state['ram']['duplicate'],
         state['ram']['dirty-sync-count']))
 finally:
+    for process in relays.values():
+        process.kill()
+        process.wait()
     for machine in machines:
         machine.process.kill()
         machine.process.wait()

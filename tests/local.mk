@@ -10,6 +10,8 @@ AM_TESTS_ENVIRONMENT = CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; 
 TEST_LIBS = $(MIG_LDADD) $(CMOCKA_LIBS)
 
 # First, since it takes longest.
+TESTS += %D%/relay.sh
+EXTRA_DIST += %D%/relay.sh
 TESTS += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh
 EXTRA_DIST += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh \
 	%D%/crash-matrix %D%/hosts/beat.c %D%/hosts/half-close.c \

@@ -1,0 +1,87 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A running guest through 'virt-mig relay-send' and 'relay-receive', between
+# two QEMUs and nothing else: what the one says is what the other hears, byte
+# by byte, in each way that QEMU has to migrate.  Where postcopy is for
+# privileged users only, and this is not root, that is left out.
+# $QEMU is the command of another QEMU than the one installed.
+skip() {
+	echo "1..0 # SKIP $*"
+	exit 0
+}
+[ "${VIRT_MIG_GUEST_TESTS:-}" = 1 ] || skip "VIRT_MIG_GUEST_TESTS is not 1"
+[ -n "${QEMU:-}" ] || command -v qemu-system-x86_64 >/dev/null ||
+	skip "no qemu-system-x86_64"
+tool=$(cd "${builddir:?}" && pwd)/virt-mig
+dir=$(mktemp -d) || exit 99
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 130' INT TERM
+capture=$(cd "${srcdir:?}/tests" && pwd)/capture-stream.py
+cd "$dir" || exit 99
+"${CC:-gcc}" -m32 -static -nostdlib -o boot \
+	-Wl,-Ttext=0x7c00,--oformat=binary,--build-id=none \
+	"${capture%/*}/boot-dirty.S" || skip "cannot make a boot sector"
+truncate -s 1M boot
+n=0
+
+move() { # OPTION...
+	rm -rf capture
+	timeout 120 python3 "$capture" boot capture --destination \
+		--through "$tool" "$@" >said 2>error
+}
+# Everything that left came, over so many connections.
+same() { # CONNECTIONS
+	i=0
+	while [ $i -lt "$1" ]; do
+		cmp "capture/$i" "capture/out.$i" >>error 2>&1 || return
+		i=$((i + 1))
+	done
+	[ ! -e "capture/$1" ] && [ ! -e "capture/out.$1" ] && [ -s capture/0 ]
+}
+saved() { # at least so many times
+	jq -e ".memory_bytes > $1 * .wire_bytes" capture/relay-send.json >/dev/null
+}
+opaque() {
+	grep -q 'less can be saved' capture/relay-send.log
+}
+result() { # STATUS NAME
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		cat said error capture/relay-*.log | sed 's/^/# /'
+	fi
+}
+return='--caps return-path'
+
+# shellcheck disable=SC2086
+{
+move $return && same 1 && saved 2 && ! opaque
+result $? "precopy: every byte of it, in half of them"
+move && same 1 && saved 2
+result $? "without a return path"
+move $return --machine q35 \
+	--args '-vga std -device qemu-xhci -device virtio-rng' --stopped &&
+	same 1
+result $? "a guest that was stopped, with more devices"
+move $return,multifd --params '{"multifd-channels": 3}' && same 4 &&
+	saved 2 && ! opaque
+result $? "multifd: every channel"
+move $return,multifd --params \
+	'{"multifd-channels": 2, "multifd-compression": "zstd"}' && same 3 &&
+	opaque
+result $? "multifd that compresses: as it is, and it says so"
+move $return,xbzrle && same 1 && opaque
+result $? "xbzrle: as it is, and it says so"
+}
+if [ "$(id -u)" = 0 ] ||
+	[ "$(cat /proc/sys/vm/unprivileged_userfaultfd)" = 1 ]; then
+	move $return,postcopy-ram --postcopy && same 1
+	result $? "postcopy"
+fi
+for who in relay-send relay-receive; do
+	move $return --kill $who
+	result $? "$who is killed: the guest runs on"
+done
+echo "1..$n"
