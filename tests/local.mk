@@ -227,6 +227,21 @@ check_PROGRAMS += %D%/test-journal
 %C%_test_journal_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-journal
 
+check_PROGRAMS += %D%/test-flow
+%C%_test_flow_SOURCES = %D%/test-flow.c %D%/test.h
+%C%_test_flow_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-flow
+
+check_PROGRAMS += %D%/test-numbers
+%C%_test_numbers_SOURCES = %D%/test-numbers.c %D%/test.h
+%C%_test_numbers_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-numbers
+
+check_PROGRAMS += %D%/test-shadow
+%C%_test_shadow_SOURCES = %D%/test-shadow.c %D%/test.h
+%C%_test_shadow_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-shadow
+
 check_PROGRAMS += %D%/test-live
 LIVE_TEST = %D%/live-guest.h %D%/live-steps.h %D%/live-world.h \
 	%D%/fuzz/engine.h %D%/make-record.h %D%/make-stream.h %D%/test.h
