@@ -17,6 +17,7 @@
 #include "tools/control.h"
 #include "tools/migrate.h"
 #include "tools/report.h"
+#include "wire/message.h"
 
 #define STEP_MS 200
 #define LAST_MS 5000 /* for the session to say how it went */
@@ -96,6 +97,7 @@ run_thread(void *arg)
 	why = r->ret < 0 ? virGetLastErrorMessage() : NULL;
 	snprintf(r->failure, sizeof(r->failure), "%.190s",
 		 why ? why : "failed");
+	message_make_printable(r->failure); /* QEMU's may have many lines */
 	virTypedParamsFree(params, n);
 	(void)!write(r->done_fd, &one, sizeof(one));
 	return NULL;
