@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* half-close PID: ends what that process says over TCP, and not what it hears.
- * reset PID: has both ends of its TCP connections hear a reset.
+ * reset PID: the other ends of its TCP connections hear a reset.
  */
 #define _GNU_SOURCE
 #include <netinet/in.h>
