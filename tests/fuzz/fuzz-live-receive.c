@@ -166,6 +166,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					  .held = &held,
 					  .nheld = 1,
 					  .shadow_fd = live_shadow(),
+					  .room = size % 2 << 20,
 					  .keep = true,
 					  .threads = 1,
 					  .reconnect_ms = 10000,
