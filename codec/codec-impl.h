@@ -10,6 +10,7 @@
 /* What one codec's file gives to codec.c. */
 struct codec_impl {
 	const char *name;
+	int least, usual, most; /* levels */
 	/* A context for both directions; NULL when memory ran out. */
 	void *(*ctx_new)(void);
 	void (*ctx_free)(void *ctx);

@@ -72,14 +72,31 @@ codec_name(unsigned id)
 }
 
 int
-codec_by_name(const char *name, enum codec_id *id, struct err *e)
+codec_parse(const char *text, struct codec_choice *choice, struct err *e)
 {
-	for (unsigned i = 0; i < CODEC__MAX; i++)
-		if (strcmp(impls[i]->name, name) == 0) {
-			*id = i;
-			return 0;
-		}
-	return err_set(e, ERR_USAGE, "no codec is called '%s'", name);
+	size_t n = strcspn(text, ":");
+	unsigned id = 0;
+	char *end;
+	long level;
+
+	while (id < CODEC__MAX && (strlen(impls[id]->name) != n ||
+				   memcmp(impls[id]->name, text, n) != 0))
+		id++;
+	if (id == CODEC__MAX)
+		return err_set(e, ERR_USAGE, "no codec is called '%.*s'",
+			       (int)n, text);
+	*choice = (struct codec_choice){ id, impls[id]->usual };
+	if (!text[n])
+		return 0;
+	level = strtol(text + n + 1, &end, 10);
+	if (*end || end == text + n + 1 || level < impls[id]->least ||
+	    level > impls[id]->most)
+		return err_set(e, ERR_USAGE,
+			       "a level of %s is %d to %d, not '%s'",
+			       impls[id]->name, impls[id]->least,
+			       impls[id]->most, text + n + 1);
+	choice->level = (int)level;
+	return 0;
 }
 
 size_t

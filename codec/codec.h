@@ -54,8 +54,8 @@ void codec_sets_free(struct codec_set **sets, unsigned n);
 
 /* "zstd", or NULL for a number that is not a codec. */
 const char *codec_name(unsigned id);
-/* The codec of that name; -1 with ERR_USAGE. */
-int codec_by_name(const char *name, enum codec_id *id, struct err *e)
+/* Reads NAME[:LEVEL], "zstd:-1"; -1 with ERR_USAGE. */
+int codec_parse(const char *text, struct codec_choice *choice, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 
 /* Room that encoding len bytes may need. */

@@ -133,6 +133,9 @@ lzma_decode(void *ctx, const uint8_t *in, size_t len, uint8_t *out,
 
 const struct codec_impl codec_lzma = {
 	.name = "lzma",
+	.least = 0,
+	.usual = 0,
+	.most = 9,
 	.ctx_new = lzma_new,
 	.ctx_free = lzma_release,
 	.encode = lzma_encode,

@@ -236,6 +236,9 @@ page_decode(void *ctx, const uint8_t *in, size_t len, uint8_t *out,
 
 const struct codec_impl codec_page = {
 	.name = "page",
+	.least = 0,
+	.usual = 1,
+	.most = CODEC_PAGE_LEVELS - 1,
 	.ctx_new = page_new,
 	.ctx_free = page_free,
 	.encode = page_encode,

@@ -96,6 +96,9 @@ zlib_decode(void *ctx, const uint8_t *in, size_t len, uint8_t *out,
 
 const struct codec_impl codec_zlib = {
 	.name = "zlib",
+	.least = 1,
+	.usual = 6,
+	.most = 9,
 	.ctx_new = zlib_new,
 	.ctx_free = zlib_free,
 	.encode = zlib_encode,

@@ -70,6 +70,9 @@ zstd_decode(void *ctx, const uint8_t *in, size_t len, uint8_t *out,
 
 const struct codec_impl codec_zstd = {
 	.name = "zstd",
+	.least = -7,
+	.usual = 3,
+	.most = 19,
 	.ctx_new = zstd_new,
 	.ctx_free = zstd_free,
 	.encode = zstd_encode,

@@ -63,3 +63,25 @@ effort_by_name(const char *name, struct err *e)
 	(void)err_set(e, ERR_USAGE, "no effort is called '%s'", name);
 	return NULL;
 }
+
+size_t
+effort_number(const struct effort *effort)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(efforts) && effort != &efforts[i])
+		i++;
+	return i;
+}
+
+int
+effort_of_codec(struct effort *effort, const char *text, struct err *e)
+{
+	const struct effort *middle = effort_by_name("middle", e);
+
+	if (!middle)
+		return -1;
+	*effort = *middle;
+	effort->name = text;
+	return codec_parse(text, &effort->data, e);
+}

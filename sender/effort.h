@@ -21,8 +21,16 @@ struct effort {
 
 /* All tiers; *n is how many. */
 const struct effort *effort_all(size_t *n) __attribute__((nonnull));
+/* Which of them it is; as many as they are for one that is none of them. */
+size_t effort_number(const struct effort *effort) __attribute__((nonnull));
 /* The tier of that name, or NULL with ERR_USAGE. */
 const struct effort *effort_by_name(const char *name, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+
+/* Makes *effort the tier "middle", but with that codec, NAME[:LEVEL], for the
+ * words of pages; -1 with ERR_USAGE.  The text is kept: it is the name.
+ */
+int effort_of_codec(struct effort *effort, const char *text, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 
 #endif

@@ -109,10 +109,9 @@ live_frame_begin(struct live_sender *s, struct live_encoding *x,
 		 struct live_batch *b)
 {
 	const struct effort *effort = control_choose(&s->control);
-	size_t n;
 
 	s->stats.effort = effort->name;
-	s->stats.efforts[effort - effort_all(&n)]++;
+	s->stats.efforts[effort_number(effort)]++;
 	x->batch = b;
 	encoding_begin_batch(x->x, effort, &b->b, b->channel->number, b->byte,
 			     b->again);

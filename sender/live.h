@@ -72,7 +72,7 @@ struct live_sender_stats {
 	double link_rate;          /* bytes a second, measured; 0: not yet */
 	double take_rate;   /* at which the destination's QEMU takes bytes */
 	const char *effort; /* of the last frame */
-	uint64_t efforts[CONTROL_EFFORTS]; /* frames, as effort_all() has it */
+	uint64_t efforts[CONTROL_EFFORTS]; /* frames, by effort_number() */
 	const char *opaque; /* why pages are not looked at; NULL: they are */
 	size_t nbases;      /* that frames can refer to */
 	size_t nwhole;      /* of these, the same on both ends */

@@ -309,11 +309,10 @@ outgoing_begin(struct outgoing *o)
 {
 	struct encoding *x = o->idle[--o->nidle];
 	struct window *w = &o->window;
-	size_t n;
 	const struct effort *effort = control_choose(&o->control);
 
 	o->stats.effort = effort->name;
-	o->stats.efforts[effort - effort_all(&n)]++;
+	o->stats.efforts[effort_number(effort)]++;
 	if (w->nagain > 0) {
 		encoding_begin_again(x, effort, &w->again[--w->nagain]);
 	} else {

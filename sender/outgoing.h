@@ -44,7 +44,7 @@ struct outgoing_stats {
 	uint64_t wire_bytes;       /* that went out */
 	double link_rate;          /* bytes a second, measured; 0: not yet */
 	const char *effort;        /* of the last frame */
-	uint64_t efforts[CONTROL_EFFORTS]; /* frames, as effort_all() has it */
+	uint64_t efforts[CONTROL_EFFORTS]; /* frames, by effort_number() */
 	size_t nbases;                     /* that frames could refer to */
 	size_t nwhole;                     /* of these, the same on both ends */
 };

@@ -119,6 +119,16 @@ result $? "a peer that there is not is a usage error"
 bench --tiers nosuch memory
 [ $? -eq 2 ] && grep -q nosuch log
 result $? "a tier that there is not is a usage error"
+bench --format json --peers none --codec raw --codec zstd:-7 --codec page \
+	memory &&
+	holds '.results | map(.name) == ["virt-mig-raw", "virt-mig-zstd:-7",
+		"virt-mig-page"] and
+		.[0].wire_bytes > .[1].wire_bytes and
+		.[1].wire_bytes > .[2].wire_bytes and (map(.verified) | all)'
+result $? "a codec that is pinned is a tier"
+bench --codec page:3 memory
+[ $? -eq 2 ] && grep -q 'page is 0 to 2' log
+result $? "a level that there is not is a usage error"
 bench --link 10X memory
 [ $? -eq 2 ] && grep -q 10X log
 result $? "a link without a unit is a usage error"

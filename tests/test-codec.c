@@ -139,7 +139,6 @@ static void
 unknown_codecs_and_large_blocks_are_refused(void **state)
 {
 	struct err e;
-	enum codec_id id;
 
 	(void)state;
 	assert_err(codec_decode(set, CODEC__MAX, coded, 1, out, 1, &e), &e,
@@ -147,10 +146,27 @@ unknown_codecs_and_large_blocks_are_refused(void **state)
 	assert_err(codec_decode(set, CODEC_RAW, coded, 1, out,
 				CODEC_BLOCK_MAX + 1, &e),
 		   &e, ERR_PROTOCOL);
-	assert_err(codec_by_name("arj", &id, &e), &e, ERR_USAGE);
-	assert_ok(codec_by_name("zstd", &id, &e), &e);
-	assert_int_equal(id, CODEC_ZSTD);
 	assert_null(codec_name(CODEC__MAX));
+}
+
+static void
+a_codec_is_named_with_its_level(void **state)
+{
+	static const char *const wrong[] = { "",       "arj",     "zst",
+					     "zstd:",  "zstd:20", "zstd:3x",
+					     "page:3", "zlib:0",  "zstd3" };
+	struct codec_choice c;
+	struct err e;
+
+	(void)state;
+	assert_ok(codec_parse("zstd:-7", &c, &e), &e);
+	assert_int_equal(c.id, CODEC_ZSTD);
+	assert_int_equal(c.level, -7);
+	assert_ok(codec_parse("page", &c, &e), &e);
+	assert_int_equal(c.id, CODEC_PAGE);
+	assert_int_equal(c.level, 1);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		assert_err(codec_parse(wrong[i], &c, &e), &e, ERR_USAGE);
 }
 
 int
@@ -161,6 +177,7 @@ main(void)
 		cmocka_unit_test(what_cannot_shrink_stays_raw),
 		cmocka_unit_test(damage_is_an_error_and_stays_in_bounds),
 		cmocka_unit_test(unknown_codecs_and_large_blocks_are_refused),
+		cmocka_unit_test(a_codec_is_named_with_its_level),
 	};
 
 	return cmocka_run_group_tests_name("codec", tests, setup, teardown);

@@ -145,6 +145,13 @@ holds s.out '.memory_bytes == 8388608 and .wire_bytes < 8388608 and
 	holds r.out '.memory_bytes == 8388608 and .frames > 0'
 result $? "both ends say in JSON what became of it"
 
+start --listen 127.0.0.1:0
+send memory "$where" --codec page:0
+wait_receiver
+arrived memory && holds s.out '.effort_frames |
+	.codec > 0 and .codec == ([.[]] | add)'
+result $? "a codec that is pinned makes every frame"
+
 start --listen unix:"$dir/socket"
 send memory unix:"$dir/socket"
 wait_receiver
@@ -420,6 +427,7 @@ usage() { # ARGUMENT...
 }
 usage send memory && usage send memory host:99999 &&
 	usage send --effort fixed:none memory host &&
+	usage send --codec zstd:20 memory host &&
 	usage send --bandwidth 12X memory host && usage send --nonsense &&
 	usage receive && usage receive --output x y &&
 	usage receive --output x --threads 0 &&

@@ -44,6 +44,7 @@ for list in tiers peers; do
 done
 [ "$(complete_words virt-mig send --format = te)" = text ] &&
 	[ "$(complete_words virt-mig send --effort fixed : str)" = strong ] &&
-	[ "$(complete_words virt-mig send --effort fixed)" != fixed ]
+	[ "$(complete_words virt-mig send --effort fixed)" != fixed ] &&
+	[ "$(complete_words virt-mig bench --codec pa)" = page ]
 result $? "words with = and : inside are completed"
 echo "1..$n"

@@ -35,6 +35,7 @@ const char bench_usage[] =
 	"  --peers LIST       other tools: names, default, all or none\n"
 	"  --tiers LIST       efforts of virt-mig: names or all "
 	"(strong,middle,fast)\n"
+	"  --codec NAME[:LEVEL]  middle with that codec instead; repeatable\n"
 	"  --threads N        threads for virt-mig (all CPUs)\n"
 	"  --no-free-drop     send the guest's free pages, too\n"
 	"  --explain-guest    say what the guest's own tables say of its "
@@ -149,6 +150,31 @@ parse_tiers(struct bench_options *o, const char *list, struct err *e)
 }
 
 static int
+add_codec(struct bench_options *o, const char *text, struct err *e)
+{
+	if (o->ncodecs == BENCH_TIERS_MAX)
+		return err_set(e, ERR_USAGE, "at most %d codecs",
+			       BENCH_TIERS_MAX);
+	return effort_of_codec(&o->codecs[o->ncodecs++], text, e);
+}
+
+/* The codecs come after the tiers; alone, if no tiers are asked for. */
+static int
+choose_tiers(struct bench_options *o, const char *list, struct err *e)
+{
+	if (!list)
+		list = o->ncodecs ? "none" : "strong,middle,fast";
+	if (parse_tiers(o, list, e) != 0)
+		return -1;
+	if (o->ntiers + o->ncodecs > BENCH_TIERS_MAX)
+		return err_set(e, ERR_USAGE, "at most %d tiers",
+			       BENCH_TIERS_MAX);
+	for (size_t i = 0; i < o->ncodecs; i++)
+		o->tiers[o->ntiers++] = &o->codecs[i];
+	return 0;
+}
+
+static int
 add_image(struct bench_options *o, const char *path, struct err *e)
 {
 	if (o->nimages == BENCH_IMAGES_MAX)
@@ -178,7 +204,8 @@ set_format(struct bench_options *o, const char *format, struct err *e)
 }
 
 enum option_id {
-	OPT_EXPLAIN_GUEST = 256,
+	OPT_CODEC = 256,
+	OPT_EXPLAIN_GUEST,
 	OPT_FORMAT,
 	OPT_HELP,
 	OPT_HTML,
@@ -196,6 +223,7 @@ enum option_id {
 };
 
 static const struct option options[] = {
+	{ "codec", required_argument, NULL, OPT_CODEC },
 	{ "explain-guest", no_argument, NULL, OPT_EXPLAIN_GUEST },
 	{ "format", required_argument, NULL, OPT_FORMAT },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -216,12 +244,14 @@ static const struct option options[] = {
 
 static int
 set_option(struct bench_options *o, int option, const char **peers,
-	   struct err *e)
+	   const char **tiers, struct err *e)
 {
 	unsigned long n = 0;
 	int rc;
 
 	switch (option) {
+	case OPT_CODEC:
+		return add_codec(o, optarg, e);
 	case OPT_EXPLAIN_GUEST:
 		o->explain_guest = true;
 		return 0;
@@ -263,7 +293,8 @@ set_option(struct bench_options *o, int option, const char **peers,
 		o->threads = (unsigned)n;
 		return rc;
 	case OPT_TIERS:
-		return parse_tiers(o, optarg, e);
+		*tiers = optarg;
+		return 0;
 	default:
 		/* getopt has said what is wrong, but not how to go on. */
 		return err_set(e, ERR_USAGE, "try --help");
@@ -274,17 +305,16 @@ int
 bench_options_parse(struct bench_options *o, int argc, char **argv,
 		    struct err *e)
 {
-	const char *peers = "default";
+	const char *peers = "default", *tiers = NULL;
 	int option;
 
 	*o = (struct bench_options){ .runs = 1 };
 	o->threads = MIN(bench_cores(), THREADS_MAX);
-	if (parse_links(o, "10M,100M,1G,10G", e) != 0 ||
-	    parse_tiers(o, "strong,middle,fast", e) != 0)
+	if (parse_links(o, "10M,100M,1G,10G", e) != 0)
 		return -1;
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
-		if (set_option(o, option, &peers, e) != 0)
+		if (set_option(o, option, &peers, &tiers, e) != 0)
 			return -1;
 	o->memories = argv + optind;
 	o->nmemories = (size_t)(argc - optind);
@@ -292,5 +322,7 @@ bench_options_parse(struct bench_options *o, int argc, char **argv,
 		return 0;
 	if (o->nmemories == 0)
 		return err_set(e, ERR_USAGE, "which memory? try --help");
+	if (choose_tiers(o, tiers, e) != 0)
+		return -1;
 	return peer_choose(peers, o->nimages > 0, o->peers, e);
 }

@@ -29,6 +29,8 @@ struct bench_options {
 	size_t nlinks;
 	bool peers[PEERS_MAX]; /* by place in peer_list() */
 	const struct effort *tiers[BENCH_TIERS_MAX];
+	struct effort codecs[BENCH_TIERS_MAX]; /* tiers of --codec */
+	size_t ncodecs;
 	size_t ntiers;
 	unsigned threads;
 	size_t runs;

@@ -23,6 +23,7 @@ struct relay_send {
 	struct endpoint listen, to;
 	const char *keep, *shadow_dir;
 	struct live_sender_config config;
+	struct effort codec; /* a pinned one */
 	struct loop loop;
 	struct tls *tls;
 	struct live_sender *live;
@@ -33,6 +34,7 @@ struct relay_send {
 
 enum {
 	OPT_EFFORT = 1,
+	OPT_CODEC,
 	OPT_BANDWIDTH,
 	OPT_KEEP,
 	OPT_LISTEN,
@@ -42,6 +44,7 @@ enum {
 
 static const struct option options[] = {
 	{ "bandwidth", required_argument, NULL, OPT_BANDWIDTH },
+	{ "codec", required_argument, NULL, OPT_CODEC },
 	{ "effort", required_argument, NULL, OPT_EFFORT },
 	{ "keep", required_argument, NULL, OPT_KEEP },
 	{ "listen", required_argument, NULL, OPT_LISTEN },
@@ -59,6 +62,7 @@ static const char relay_usage_text[] =
 	"'virt-mig relay-receive' waits.\n\n"
 	"  --listen unix:PATH   the socket that QEMU migrates to\n"
 	"  --effort auto|fixed:NAME  how hard to try; see 'send'\n"
+	"  --codec NAME[:LEVEL]  always that one; see 'send'\n"
 	"  --bandwidth RATE     at most so many bits a second: 100M, 2.5G\n"
 	"  --keep FILE          keep the guest's memory there if the receiver "
 	"keeps it,\n"
@@ -75,6 +79,9 @@ relay_send_set(struct relay_send *c, int option, const char *value,
 	switch (option) {
 	case OPT_BANDWIDTH:
 		return transfer_parse_rate(value, &c->config.rate, e);
+	case OPT_CODEC:
+		return transfer_parse_codec(value, &c->codec, &c->config.effort,
+					    e);
 	case OPT_EFFORT:
 		return transfer_parse_effort(value, &c->config.effort, e);
 	case OPT_KEEP:

@@ -19,16 +19,19 @@ struct send_command {
 	struct memory memory;
 	struct endpoint to;
 	const struct effort *effort; /* NULL: auto */
+	struct effort codec;         /* what it is for a pinned codec */
 	uint64_t rate;               /* bytes a second; 0: any */
 };
 
 enum {
 	OPT_BANDWIDTH = 1,
+	OPT_CODEC,
 	OPT_EFFORT,
 };
 
 static const struct option options[] = {
 	{ "bandwidth", required_argument, NULL, OPT_BANDWIDTH },
+	{ "codec", required_argument, NULL, OPT_CODEC },
 	{ "effort", required_argument, NULL, OPT_EFFORT },
 	TRANSFER_OPTIONS,
 	{ NULL, 0, NULL, 0 },
@@ -49,7 +52,10 @@ send_usage(void)
 	      stdout);
 	for (size_t i = 0; i < n; i++)
 		printf("      %-8s %s\n", all[i].name, all[i].what);
-	fputs("  --bandwidth RATE     at most so many bits a second: 100M, "
+	fputs("  --codec NAME[:LEVEL]  always that one: raw, lz4, zlib, zstd, "
+	      "lzma, "
+	      "page\n"
+	      "  --bandwidth RATE     at most so many bits a second: 100M, "
 	      "2.5G\n",
 	      stdout);
 	fputs(transfer_usage, stdout);
@@ -67,6 +73,9 @@ send_parse(struct send_command *c, int argc, char **argv, struct err *e)
 			ret = transfer_parse_rate(optarg, &c->rate, e);
 		else if (option == OPT_EFFORT)
 			ret = transfer_parse_effort(optarg, &c->effort, e);
+		else if (option == OPT_CODEC)
+			ret = transfer_parse_codec(optarg, &c->codec,
+						   &c->effort, e);
 		else
 			ret = transfer_set(&c->transfer, option, optarg, e);
 	}

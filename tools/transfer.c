@@ -278,6 +278,14 @@ transfer_parse_effort(const char *text, const struct effort **effort,
 	return *effort ? 0 : -1;
 }
 
+int
+transfer_parse_codec(const char *text, struct effort *made,
+		     const struct effort **effort, struct err *e)
+{
+	*effort = made;
+	return effort_of_codec(made, text, e);
+}
+
 static int
 transfer_write_port(const char *path, const char *where, struct err *e)
 {
@@ -358,6 +366,9 @@ transfer_json_sender(json_t *o, const struct transfer_result *r)
 	for (size_t i = 0; i < n; i++)
 		json_object_set_new(efforts, all[i].name,
 				    json_integer((json_int_t)r->efforts[i]));
+	if (r->efforts[n] > 0)
+		json_object_set_new(efforts, "codec",
+				    json_integer((json_int_t)r->efforts[n]));
 	json_object_set_new(o, "pages", plans);
 	json_object_set_new(o, "effort_frames", efforts);
 	json_object_set_new(o, "bases", json_integer((json_int_t)r->nbases));

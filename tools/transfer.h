@@ -92,6 +92,10 @@ int transfer_parse_rate(const char *text, uint64_t *rate, struct err *e)
 int transfer_parse_effort(const char *text, const struct effort **effort,
 			  struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+/* NAME[:LEVEL] of a codec: *effort is *made. */
+int transfer_parse_codec(const char *text, struct effort *made,
+			 const struct effort **effort, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
 /* Says where we wait, and writes it to the file, if any. */
 void transfer_listening(const struct transfer *t,
 			const struct endpoint_addr *where,
@@ -111,7 +115,7 @@ struct transfer_result {
 	double wall_s;
 	/* What only the sender knows; NULL for a receiver. */
 	const uint64_t *plans;   /* pages by plan */
-	const uint64_t *efforts; /* frames, as effort_all() has it */
+	const uint64_t *efforts; /* frames, by effort_number() */
 	size_t nbases, nwhole;   /* offered, and the same on both ends */
 };
 
