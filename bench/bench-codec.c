@@ -1,67 +1,132 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifdef HAVE_BROTLI
+#include <brotli/decode.h>
+#include <brotli/encode.h>
+#endif
 
 #include "codec/codec.h"
 #include "common/clock.h"
 #include "common/mem.h"
 
-/* bench-codec FILE [MIB]: every codec on the words of pages that 'virt-mig
- * bench --residual FILE' wrote, in blocks of so many MiB (1): bytes a page and
- * MB/s of one core each way.  Everything is decoded and compared.
+/* bench-codec FILE [MIB [CODEC...]]: codecs on the words of pages that
+ * 'virt-mig bench --residual FILE' wrote, in blocks of so many MiB (1): bytes a
+ * page and MB/s of one core each way.  Everything is decoded and compared.
  */
-struct row {
-	const char *name;
-	struct codec_choice choice;
+static const char *const usual[] = {
+	"zstd:3", "lz4",    "zstd:1", "zstd:9", "zlib:6", "brotli:5",
+	"lzma:0", "page:0", "page:1", "page:2", "lzma:6", "zstd:19"
 };
 
-static const struct row rows[] = {
-	{ "lz4", { CODEC_LZ4, 0 } },        { "zstd -1", { CODEC_ZSTD, 1 } },
-	{ "zstd -3", { CODEC_ZSTD, 3 } },   { "zstd -9", { CODEC_ZSTD, 9 } },
-	{ "zlib -6", { CODEC_ZLIB, 6 } },   { "lzma 0", { CODEC_LZMA, 0 } },
-	{ "lzma 1", { CODEC_LZMA, 1 } },    { "page 0", { CODEC_PAGE, 0 } },
-	{ "page 1", { CODEC_PAGE, 1 } },    { "page 2", { CODEC_PAGE, 2 } },
-	{ "zstd -19", { CODEC_ZSTD, 19 } }, { "lzma 6", { CODEC_LZMA, 6 } },
-};
-
-struct buffers {
+struct bench {
+	FILE *file;
+	struct codec_set *set;
 	uint8_t *in, *coded, *out;
 	size_t block;
+	double zstd3; /* bytes that it took; 0: not known */
 };
 
+/* A codec of virt-mig, or one that is only held against them. */
+struct coder {
+	const char *name;
+	bool brotli;
+	struct codec_choice choice;
+	enum codec_id used;
+};
+
+#ifdef HAVE_BROTLI
 static int
-run(const struct row *r, FILE *f, struct codec_set *set,
-    const struct buffers *b, double zstd3, double *bytes, struct err *e)
+brotli_encode(struct bench *b, const struct coder *c, size_t n, size_t *len,
+	      struct err *e)
+{
+	*len = codec_bound(n);
+	if (BrotliEncoderCompress(c->choice.level, BROTLI_DEFAULT_WINDOW,
+				  BROTLI_MODE_GENERIC, n, b->in, len, b->coded))
+		return 0;
+	return err_set(e, ERR_LIMIT, "brotli did not make a block smaller");
+}
+
+static int
+brotli_decode(struct bench *b, size_t len, size_t n, struct err *e)
+{
+	size_t out = n;
+
+	if (BrotliDecoderDecompress(len, b->coded, &out, b->out) ==
+		    BROTLI_DECODER_RESULT_SUCCESS &&
+	    out == n)
+		return 0;
+	return err_set(e, ERR_CORRUPT, "brotli does not decode");
+}
+#else
+static int
+brotli_encode(struct bench *b, const struct coder *c, size_t n, size_t *len,
+	      struct err *e)
+{
+	(void)b, (void)c, (void)n, (void)len;
+	return err_set(e, ERR_USAGE, "built without brotli");
+}
+
+static int
+brotli_decode(struct bench *b, size_t len, size_t n, struct err *e)
+{
+	(void)b, (void)len, (void)n;
+	return err_set(e, ERR_USAGE, "built without brotli");
+}
+#endif
+
+static int
+block_encode(struct bench *b, struct coder *c, size_t n, size_t *len,
+	     struct err *e)
+{
+	if (c->brotli)
+		return brotli_encode(b, c, n, len, e);
+	return codec_encode(b->set, c->choice, b->in, n, b->coded, len,
+			    &c->used, e);
+}
+
+static int
+block_decode(struct bench *b, const struct coder *c, size_t len, size_t n,
+	     struct err *e)
+{
+	if (c->brotli)
+		return brotli_decode(b, len, n, e);
+	return codec_decode(b->set, c->used, b->coded, len, b->out, n, e);
+}
+
+static int
+run(struct bench *b, struct coder *c, struct err *e)
 {
 	uint64_t encode = 0, decode = 0, in = 0, out = 0;
-	size_t n, len;
+	size_t n, len = 0;
 
-	rewind(f);
-	while ((n = fread(b->in, 1, b->block, f)) > 0) {
+	rewind(b->file);
+	while ((n = fread(b->in, 1, b->block, b->file)) > 0) {
 		uint64_t t0 = clock_cpu_ns(), t1;
-		enum codec_id used;
 
-		if (codec_encode(set, r->choice, b->in, n, b->coded, &len,
-				 &used, e) < 0)
+		if (block_encode(b, c, n, &len, e) < 0)
 			return -1;
 		t1 = clock_cpu_ns();
-		if (codec_decode(set, used, b->coded, len, b->out, n, e) < 0)
+		if (block_decode(b, c, len, n, e) < 0)
 			return -1;
 		decode += clock_cpu_ns() - t1;
 		encode += t1 - t0;
 		if (memcmp(b->in, b->out, n) != 0)
 			return err_set(e, ERR_CORRUPT, "%s came out different",
-				       r->name);
+				       c->name);
 		in += n;
 		out += len;
 	}
-	*bytes = (double)out;
-	printf("| %s | %.1f | %.3f | %.0f | %.0f |\n", r->name,
+	if (strcmp(c->name, "zstd:3") == 0)
+		b->zstd3 = (double)out;
+	printf("| %s | %.1f | %.3f | %.0f | %.0f |\n", c->name,
 	       (double)out * 4096 / (double)in,
-	       zstd3 > 0 ? (double)out / zstd3 : 0,
+	       b->zstd3 > 0 ? (double)out / b->zstd3 : 0,
 	       (double)in * 1e3 / (double)encode,
 	       (double)in * 1e3 / (double)decode);
 	fflush(stdout);
@@ -69,45 +134,57 @@ run(const struct row *r, FILE *f, struct codec_set *set,
 }
 
 static int
-run_all(FILE *f, const struct buffers *b, struct err *e)
+run_all(struct bench *b, const char *const *names, size_t n, struct err *e)
 {
-	struct codec_set *set = codec_set_new(e);
-	double zstd3 = 0, bytes;
-	int ret = set ? 0 : -1;
-
-	printf("| codec | bytes a page | of zstd -3 | encode MB/s | decode "
+	printf("| codec | bytes a page | of zstd:3 | encode MB/s | decode "
 	       "MB/s |\n|---|---|---|---|---|\n");
-	/* The first round is for the figure that others are held against. */
-	ret = ret ? ret : run(&rows[2], f, set, b, 0, &zstd3, e);
-	for (size_t i = 0; ret == 0 && i < ARRAY_LEN(rows); i++)
-		ret = run(&rows[i], f, set, b, zstd3, &bytes, e);
-	codec_set_free(set);
-	return ret;
+	for (size_t i = 0; i < n; i++) {
+		struct coder c = { .name = names[i] };
+
+		c.brotli = strncmp(names[i], "brotli:", 7) == 0;
+		c.choice.level = c.brotli ? atoi(names[i] + 7) : 0;
+#ifndef HAVE_BROTLI
+		if (c.brotli && names == usual)
+			continue;
+#endif
+		if ((!c.brotli && codec_parse(names[i], &c.choice, e) < 0) ||
+		    run(b, &c, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int
 main(int argc, char **argv)
 {
-	size_t block = (argc > 2 ? strtoul(argv[2], NULL, 10) : 1) << 20;
-	FILE *f = argc > 1 ? fopen(argv[1], "rb") : NULL;
-	struct buffers b = { .block = block };
+	struct bench b = { .file = argc > 1 ? fopen(argv[1], "rb") : NULL,
+			   .block = (argc > 2 ? strtoul(argv[2], NULL, 10) : 1)
+				    << 20 };
+	const char *const *names =
+		argc > 3 ? (const char *const *)argv + 3 : usual;
 	struct err e;
-	int ret;
+	int ret = -1;
 
-	if (!f || block == 0 || block > CODEC_BLOCK_MAX) {
-		fprintf(stderr, "Usage: bench-codec FILE [MIB]\n");
+	if (!b.file || b.block == 0 || b.block > CODEC_BLOCK_MAX) {
+		fprintf(stderr, "Usage: bench-codec FILE [MIB [CODEC...]]\n");
 		return 2;
 	}
-	b.in = malloc(block);
-	b.coded = malloc(codec_bound(block));
-	b.out = malloc(block);
-	ret = b.in && b.coded && b.out ? run_all(f, &b, &e)
-				       : err_sys(&e, "blocks");
+	b.in = malloc(b.block);
+	b.coded = malloc(codec_bound(b.block));
+	b.out = malloc(b.block);
+	b.set = codec_set_new(&e);
+	if (!b.in || !b.coded || !b.out)
+		(void)err_sys(&e, "blocks");
+	else if (b.set)
+		ret = run_all(&b, names,
+			      argc > 3 ? (size_t)argc - 3 : ARRAY_LEN(usual),
+			      &e);
 	if (ret < 0)
 		fprintf(stderr, "bench-codec: %s\n", e.text);
+	codec_set_free(b.set);
 	free(b.in);
 	free(b.coded);
 	free(b.out);
-	fclose(f);
+	fclose(b.file);
 	return ret < 0;
 }

@@ -10,7 +10,7 @@ noinst_PROGRAMS += %D%/bench-stream
 
 noinst_PROGRAMS += %D%/bench-codec
 %C%_bench_codec_SOURCES = %D%/bench-codec.c
-%C%_bench_codec_LDADD = $(MIG_LDADD)
+%C%_bench_codec_LDADD = $(MIG_LDADD) $(BROTLI_LIBS)
 
 noinst_PROGRAMS += %D%/train-priors
 %C%_train_priors_SOURCES = %D%/train-priors.c
