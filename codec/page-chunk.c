@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "codec/page-chunk.h"
@@ -44,15 +45,14 @@ new_dist(const struct page_chunk *c, uint32_t i, uint32_t next)
 static void
 place_run(uint8_t *out, uint32_t at, uint32_t n)
 {
-	uint8_t later[8];
+	const uint64_t later0 = 0x1716151413121110, turn = 8 * (at & 7);
+	uint64_t later = later0 >> turn | later0 << (-turn & 63);
+	uint64_t v = htole64(later - 0x0810);
 
-	for (unsigned k = 0; k < 8; k++)
-		later[k] = (uint8_t)(16 | ((at + k) & 7));
-	memcpy(out, later, 8);
-	out[0] &= 7;
-	out[1] = 8 | (out[1] & 7);
-	for (uint32_t k = 8; k < n; k += 8)
-		memcpy(out + k, later, 8);
+	for (uint32_t k = 0; k == 0 || k < n; k += 8) {
+		memcpy(out + k, &v, 8);
+		v = htole64(later);
+	}
 }
 
 int
@@ -71,8 +71,7 @@ page_chunk_place(struct page_chunk *c, const struct page_window *w)
 		}
 		if (run > w->len - at || run > CHUNK_LITS - c->nlits)
 			return -1;
-		if (run > 0)
-			place_run(c->where + c->nlits, at, run);
+		place_run(c->where + c->nlits, at, run);
 		c->nlits += run;
 		at += run;
 		if (i == c->nseqs)
@@ -97,7 +96,7 @@ take_run(uint8_t *lits, const uint8_t *block, const struct page_window *w,
 					  (at + k < d ? 0 : block[at + k - d]));
 		return;
 	}
-	for (uint32_t k = 0; k < n; k += 8) {
+	for (uint32_t k = 0; k == 0 || k < n; k += 8) {
 		page_bytes8 a, b;
 
 		memcpy(&a, block + at + k, 8);
@@ -139,7 +138,7 @@ give_run(uint8_t *block, const struct page_window *w, const uint8_t *lits,
 					  (at + k < d ? 0 : block[at + k - d]));
 		return;
 	}
-	for (uint32_t k = 0; k < n; k += 8) {
+	for (uint32_t k = 0; k == 0 || k < n; k += 8) {
 		page_bytes8 a, b;
 
 		memcpy(&a, lits + k, 8);

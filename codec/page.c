@@ -120,17 +120,15 @@ page_flush(const struct page_coder *k, const uint32_t *items, uint8_t *out,
 	for (const uint32_t *i = k->items; i > items;) {
 		uint32_t item = *--i, start = item & 0x7fff;
 		uint32_t size = item >> 15 & 0x7fff, lane = item >> 30;
-		uint32_t y = x[lane];
+		uint32_t y = x[lane], full = y >= (uint64_t)size << 17;
+		uint16_t word = htole16((uint16_t)y);
 
-		if (y >= (uint64_t)size << 17) {
-			uint16_t word = htole16((uint16_t)y);
-
-			if (at < floor)
-				return 0;
-			at -= 2;
-			memcpy(at, &word, 2);
-			y >>= 16;
-		}
+		if (at < floor)
+			return 0;
+		/* No branch: whether it is full cannot be foreseen. */
+		memcpy(at - 2, &word, 2);
+		at -= 2 * full;
+		y >>= 16 * full;
 		x[lane] = ((y / size) << 15) + y % size + start;
 	}
 	for (unsigned lane = LANES; lane-- > 0;) {
