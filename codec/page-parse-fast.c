@@ -38,20 +38,23 @@ found(const struct page_parser *p, uint32_t at, uint32_t from, uint32_t same)
 static inline bool
 look_back(const struct page_parser *p, uint32_t word, struct page_match *m)
 {
+	const uint8_t *in = p->in + p->at;
+	uint32_t at = 0, d;
+
 	if (p->at < PARSE_REPS_FROM)
 		return false;
-	for (int i = 0; i < (int)REPS; i++) {
-		uint32_t d = p->rep[i], differ;
-
-		differ = word ^ page_get4(p->in + p->at - d);
-		if (differ << 8)
-			continue;
-		m->len = differ ? 3 : found(p, p->at, p->at - d, 4).len;
-		m->dist = d;
-		m->rep = i;
-		return true;
-	}
-	return false;
+	/* All of them: which one it is cannot be foreseen. */
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < REPS; i++)
+		at |= (uint32_t)((page_get4(in - p->rep[i]) ^ word) << 8 == 0)
+		      << i;
+	if (!at)
+		return false;
+	m->rep = __builtin_ctz(at);
+	d = m->dist = p->rep[m->rep];
+	m->len = page_get4(in - d) == word ? found(p, p->at, p->at - d, 4).len
+					   : 3;
+	return true;
 }
 
 /* A short match of four bytes and more was found: is there a better one if it
