@@ -15,9 +15,9 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
-/* bench-codec FILE [MIB [CODEC...]]: codecs on the words of pages that
- * 'virt-mig bench --residual FILE' wrote, in blocks of so many MiB (1): bytes a
- * page and MB/s of one core each way.  Everything is decoded and compared.
+/* bench-codec FILE [KIB [CODEC...]]: codecs on the words of pages that
+ * 'virt-mig bench --residual FILE' wrote, in blocks of so many KiB (1024): bytes
+ * a page and MB/s of one core each way.  Everything is decoded and compared.
  */
 static const char *const usual[] = {
 	"zstd:3", "lz4",    "zstd:1", "zstd:9", "zlib:6", "brotli:5",
@@ -157,16 +157,17 @@ run_all(struct bench *b, const char *const *names, size_t n, struct err *e)
 int
 main(int argc, char **argv)
 {
-	struct bench b = { .file = argc > 1 ? fopen(argv[1], "rb") : NULL,
-			   .block = (argc > 2 ? strtoul(argv[2], NULL, 10) : 1)
-				    << 20 };
+	struct bench b = {
+		.file = argc > 1 ? fopen(argv[1], "rb") : NULL,
+		.block = (argc > 2 ? strtoul(argv[2], NULL, 10) : 1024) << 10
+	};
 	const char *const *names =
 		argc > 3 ? (const char *const *)argv + 3 : usual;
 	struct err e;
 	int ret = -1;
 
 	if (!b.file || b.block == 0 || b.block > CODEC_BLOCK_MAX) {
-		fprintf(stderr, "Usage: bench-codec FILE [MIB [CODEC...]]\n");
+		fprintf(stderr, "Usage: bench-codec FILE [KIB [CODEC...]]\n");
 		return 2;
 	}
 	b.in = malloc(b.block);

@@ -12,9 +12,9 @@
 #include "common/mem.h"
 
 /* train-priors FILE... >codec/page-priors.c: makes the models that blocks of
- * the page codec begin with from what 'virt-mig bench --residual' wrote.  Every file has
- * the same weight, however long it is.  They are part of the format: when they
- * change, the codec gets another number.
+ * the page codec begin with from what 'virt-mig bench --residual' wrote.  Every
+ * file has the same weight, however long it is.  They are part of the format:
+ * when they change, so do BLOCK_PRIORS and HELLO_VERSION.
  */
 #define BLOCK (1u << 20)
 #define LINE  78 /* letters */

@@ -21,6 +21,8 @@
 #define BLOCK_HEAD  (1u + 4 * LANES)
 
 #define BLOCK_TWO_MODELS 1u /* a flag of the block: literals have two models */
+/* What stands beside the flag: another number for every other page_priors. */
+#define BLOCK_PRIORS 2u
 
 /* Types of matches: a new distance in words or in bytes, or one of the last
  * ones.

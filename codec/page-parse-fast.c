@@ -34,7 +34,9 @@ found(const struct page_parser *p, uint32_t at, uint32_t from, uint32_t same)
 	};
 }
 
-/* Three bytes and more at one of the last distances. */
+/* Three bytes and more at one of the last distances.  All are looked at: which
+ * one it is cannot be foreseen.
+ */
 static inline bool
 look_back(const struct page_parser *p, uint32_t word, struct page_match *m)
 {
@@ -43,7 +45,6 @@ look_back(const struct page_parser *p, uint32_t word, struct page_match *m)
 
 	if (p->at < PARSE_REPS_FROM)
 		return false;
-	/* All of them: which one it is cannot be foreseen. */
 #pragma GCC unroll 8
 	for (unsigned i = 0; i < REPS; i++)
 		at |= (uint32_t)((page_get4(in - p->rep[i]) ^ word) << 8 == 0)

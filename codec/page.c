@@ -181,7 +181,7 @@ page_encode(void *ctx, int level, const uint8_t *in, size_t len, uint8_t *out,
 	len = page_flush(&c->coder, c->items, out, cap);
 	if (len == 0)
 		return 0;
-	out[0] = l->two_models ? BLOCK_TWO_MODELS : 0;
+	out[0] = BLOCK_PRIORS | (l->two_models ? BLOCK_TWO_MODELS : 0);
 	memmove(out + 1, out + cap - len, len);
 	*out_len = len + 1;
 	return 0;
@@ -215,7 +215,7 @@ page_decode(void *ctx, const uint8_t *in, size_t len, uint8_t *out,
 	struct page_ctx *c = ctx;
 
 	if (len < BLOCK_HEAD || len >= out_len || (len - BLOCK_HEAD) % 2 ||
-	    in[0] > BLOCK_TWO_MODELS)
+	    (in[0] & ~BLOCK_TWO_MODELS) != BLOCK_PRIORS)
 		return codec_bad_block("page", len, e);
 	page_begin(c, in[0] & BLOCK_TWO_MODELS);
 	for (unsigned lane = 0; lane < LANES; lane++) {

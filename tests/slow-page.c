@@ -364,12 +364,12 @@ slow_page_decode(const uint8_t *in, size_t len, uint8_t *out, size_t out_len)
 	struct slow *s = calloc(1, sizeof(*s));
 	int ret = -1;
 
-	if (s && len >= 17 && len < out_len && len % 2 == 1 && in[0] <= 1) {
+	if (s && len >= 17 && len < out_len && len % 2 == 1 && in[0] / 2 == 1) {
 		s->in = in;
 		s->len = len;
 		s->out = out;
 		s->out_len = (uint32_t)out_len;
-		s->two_models = in[0] == 1;
+		s->two_models = in[0] % 2 == 1;
 		models_begin(s);
 		ret = decode(s);
 	}

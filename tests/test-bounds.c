@@ -119,7 +119,8 @@ static const struct plan_ref refs[] = {
 static int
 put(enum message_type type, struct buf *b, struct err *e)
 {
-	const struct hello hello = { 1, 1, 0, HELLO_MEMORY_IMAGE };
+	const struct hello hello = { HELLO_VERSION, HELLO_OLDEST_VERSION, 0,
+				     HELLO_MEMORY_IMAGE };
 	const struct want want = { 3, 1000, 70 };
 	const struct fingerprint keyed[3] = { { { 1 } } };
 	const struct digest regions[3] = { { { 1 } } };

@@ -91,12 +91,12 @@ constants_have_these_values(void **state)
 		const char *name;
 		unsigned value;
 	} constants[] = {
-		CONSTANT(CHUNK_SEQS),  CONSTANT(CHUNK_LITS),
-		CONSTANT(CHUNK_PIECE), CONSTANT(LANES),
-		CONSTANT(REPS),        CONSTANT(MATCH_MIN),
-		CONSTANT(RANS_BITS),   CONSTANT(RANS_MIN),
-		CONSTANT(BLOCK_HEAD),  CONSTANT(BLOCK_TWO_MODELS),
-		CONSTANT(MODELS_ALL),
+		CONSTANT(CHUNK_SEQS),   CONSTANT(CHUNK_LITS),
+		CONSTANT(CHUNK_PIECE),  CONSTANT(LANES),
+		CONSTANT(REPS),         CONSTANT(MATCH_MIN),
+		CONSTANT(RANS_BITS),    CONSTANT(RANS_MIN),
+		CONSTANT(BLOCK_HEAD),   CONSTANT(BLOCK_TWO_MODELS),
+		CONSTANT(BLOCK_PRIORS), CONSTANT(MODELS_ALL),
 	};
 	char text[ARRAY_LEN(constants)][60];
 	const char *rows[ARRAY_LEN(constants)];
@@ -112,12 +112,26 @@ constants_have_these_values(void **state)
 	assert_non_null(strstr(page, text[0]));
 }
 
+/* Other models under the same number would be read as damage, or worse. */
+static void
+models_begin_as_their_number_says(void **state)
+{
+	uint32_t sum = 2166136261u; /* FNV-1a */
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(page_priors); i++)
+		sum = (sum ^ (uint8_t)page_priors[i]) * 16777619u;
+	assert_int_equal(BLOCK_PRIORS, 2);
+	assert_int_equal(sum, 0x8e857cf3);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(models_have_these_numbers),
 		cmocka_unit_test(constants_have_these_values),
+		cmocka_unit_test(models_begin_as_their_number_says),
 	};
 
 	return cmocka_run_group_tests_name("page-manual", tests, load, NULL);

@@ -471,7 +471,8 @@ who_does_not_say_who_it_is_is_not_waited_for(void **state)
 static void
 answers_do_not_pile_up(void **state)
 {
-	const struct hello hello = { 1, 1, 0, HELLO_MEMORY_IMAGE };
+	const struct hello hello = { HELLO_VERSION, HELLO_OLDEST_VERSION, 0,
+				     HELLO_MEMORY_IMAGE };
 	struct world w;
 	struct buf b;
 	struct err e;
@@ -516,7 +517,8 @@ static void
 strangers_do_not_get_in(void **state)
 {
 	const struct hello other = { 9, 8, 0, HELLO_MEMORY_IMAGE };
-	const struct hello purpose = { 1, 1, 0, 77 };
+	const struct hello purpose = { HELLO_VERSION, HELLO_OLDEST_VERSION, 0,
+				       77 };
 	struct buf b;
 	struct err e;
 
