@@ -153,6 +153,9 @@ guest_open(struct guest *g, const struct physical *p, struct err *e)
 	*g = (struct guest){ .memory = p };
 	for (size_t i = 0; kinds[i]; i++) {
 		e->code = ERR_NONE;
+		/* What a running Windows says was never tried on a real one. */
+		if (p->forget && kinds[i] == &guest_windows)
+			continue;
 		if (!kinds[i]->find(g, e)) {
 			if (e->code != ERR_NONE)
 				return -1;

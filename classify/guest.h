@@ -67,7 +67,8 @@ struct guest {
 	void *tables;                  /* his */
 };
 
-/* Looks for the tables of Linux, then of Windows, and classifies every page.
+/* Looks for the tables of Linux, then of Windows, unless the guest runs, and
+ * classifies every page.
  * Memory without tables that are understood is no error: .os is GUEST_NONE.
  * p must outlive the guest.
  */

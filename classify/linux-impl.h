@@ -46,6 +46,24 @@ struct linux_tables {
 	struct linux_types types;
 };
 
+/* One struct page. */
+struct linux_entry {
+	uint64_t flags, prev, head, mapping, index, private;
+	uint32_t type, refcount;
+};
+
+struct linux_entry linux_entry_read(const struct linux_tables *t,
+				    const uint8_t *at) __attribute__((nonnull));
+/* Whether page._mapcount holds that type; 0 is none. */
+bool linux_is_type(const struct linux_layout *l, uint32_t type, uint32_t want)
+	__attribute__((nonnull));
+/* Where the struct pages of a section are, if it has any: that of page n of all
+ * stands at *array + n * .page_size.
+ */
+bool linux_section(const struct linux_tables *t, uint64_t section,
+		   uint64_t *array)
+	__attribute__((nonnull, warn_unused_result));
+
 /* Fills .layout from .info; false when something is missing or absurd. */
 bool linux_layout_read(struct linux_tables *t)
 	__attribute__((nonnull, warn_unused_result));
@@ -110,6 +128,26 @@ void linux_percpu_classify(struct linux_percpu *p) __attribute__((nonnull));
 /* Fills the pages, files and volumes of the guest and its checks. */
 int linux_pages_classify(struct guest *g, const struct linux_tables *t,
 			 struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+
+/* The clock of a kernel that runs (linux-clock.c). */
+struct linux_clock {
+	struct clock_word *words; /* that may be it */
+	size_t nwords;
+	uint64_t began_ns;  /* when they were looked at first; 0: never */
+	uint64_t gpa, last; /* of the one that is it */
+};
+
+int linux_clock_find(struct linux_clock *c, const struct linux_tables *t,
+		     struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+void linux_clock_close(struct linux_clock *c) __attribute__((nonnull));
+/* Looks again at what may be the clock: true once one went at the rate of one.
+ */
+bool linux_clock_moves(struct linux_clock *c, const struct physical *m,
+		       uint64_t now_ns) __attribute__((nonnull));
+/* Whether it has not gone back since it was last looked at. */
+bool linux_clock_holds(struct linux_clock *c, const struct physical *m)
 	__attribute__((nonnull, warn_unused_result));
 
 #endif

@@ -35,12 +35,6 @@ struct pages {
 	uint64_t mappings, bad_mappings;
 };
 
-/* One struct page. */
-struct entry {
-	uint64_t flags, prev, head, mapping, index, private;
-	uint32_t type, refcount;
-};
-
 static uint64_t
 entry_word(const uint8_t *at)
 {
@@ -50,12 +44,12 @@ entry_word(const uint8_t *at)
 	return le64toh(v);
 }
 
-static struct entry
-entry_read(const struct linux_tables *t, const uint8_t *at)
+struct linux_entry
+linux_entry_read(const struct linux_tables *t, const uint8_t *at)
 {
 	const struct linux_layout *l = &t->layout;
 	uint32_t type, refcount;
-	struct entry x = {
+	struct linux_entry x = {
 		.flags = entry_word(at + l->flags),
 		.prev = entry_word(at + l->list + 8),
 		.head = entry_word(at + l->head),
@@ -72,8 +66,8 @@ entry_read(const struct linux_tables *t, const uint8_t *at)
 	return x;
 }
 
-static bool
-is_type(const struct linux_layout *l, uint32_t type, uint32_t want)
+bool
+linux_is_type(const struct linux_layout *l, uint32_t type, uint32_t want)
 {
 	return want != 0 && (type & l->type_mask) == (want & l->type_mask);
 }
@@ -83,7 +77,7 @@ static bool
 is_table(const struct linux_layout *l, uint32_t type)
 {
 	if (l->type_mask != UINT32_MAX)
-		return is_type(l, type, l->table);
+		return linux_is_type(l, type, l->table);
 	return type >> 28 == 0xf && (type & ~l->table) == 0;
 }
 
@@ -99,25 +93,60 @@ is_listed(const struct linux_tables *t, uint64_t page)
 	       mmu_read_u64(&t->mmu, prev, &forth) && forth == list;
 }
 
-/* The first page of a block that the allocator holds. */
-static void
-pages_block(struct pages *w, uint64_t pfn, const struct entry *x)
+/* Looks how often whether a block is in a list, where the guest runs on. */
+#define BLOCK_LOOKS 8
+
+/* Whether page pfn begins a block that is in a list; *gone if, in a guest that
+ * runs, it does not begin that block any more.
+ */
+static bool
+pages_is_block(const struct pages *w, uint64_t pfn, const struct linux_entry *x,
+	       bool *gone)
 {
 	const struct linux_layout *l = &w->tables->layout;
+	const struct physical *m = w->guest->memory;
+	uint64_t at = w->array + pfn * l->page_size;
+	uint8_t bytes[PAGE_STRUCT_MAX];
+	struct linux_entry now;
+
+	*gone = false;
+	for (unsigned i = 0; i < BLOCK_LOOKS; i++) {
+		if (is_listed(w->tables, at))
+			return true;
+		if (!m->forget)
+			return false;
+		physical_forget(m);
+		if (!mmu_read(&w->tables->mmu, at, bytes, l->page_size))
+			return false;
+		now = linux_entry_read(w->tables, bytes);
+		*gone = now.type != x->type || now.private != x->private;
+		if (*gone)
+			return false;
+	}
+	return false;
+}
+
+/* The first page of a block that the allocator holds. */
+static void
+pages_block(struct pages *w, uint64_t pfn, const struct linux_entry *x)
+{
+	const struct linux_layout *l = &w->tables->layout;
+	bool gone = false;
 
 	w->nblocks++;
-	if (x->private >= l->orders || x->refcount != 0 ||
-	    (pfn & ((UINT64_C(1) << x->private) - 1)) != 0 ||
-	    !is_listed(w->tables, w->array + pfn * l->page_size)) {
+	if (x->private < l->orders && x->refcount == 0 &&
+	    (pfn & ((UINT64_C(1) << x->private) - 1)) == 0 &&
+	    pages_is_block(w, pfn, x, &gone))
+		w->free_left = UINT64_C(1) << x->private;
+	else if (gone)
+		w->nblocks--;
+	else
 		w->bad_blocks++;
-		return;
-	}
-	w->free_left = UINT64_C(1) << x->private;
 }
 
 /* The pages of a block are free; one that is in use shows that it is none. */
 static void
-pages_free(struct pages *w, const struct entry *x, struct page_info *out)
+pages_free(struct pages *w, const struct linux_entry *x, struct page_info *out)
 {
 	w->free_left--;
 	w->busy += x->refcount != 0;
@@ -152,8 +181,8 @@ pages_tail(const struct pages *w, uint64_t pfn, uint64_t head,
 }
 
 static int
-pages_cached(struct pages *w, const struct entry *x, struct page_info *out,
-	     struct err *e)
+pages_cached(struct pages *w, const struct linux_entry *x,
+	     struct page_info *out, struct err *e)
 {
 	const struct linux_types *t = &w->tables->types;
 	const struct linux_file *f;
@@ -189,7 +218,7 @@ pages_cached(struct pages *w, const struct entry *x, struct page_info *out,
 
 /* A page that nobody uses: it may be in a list of one CPU. */
 static void
-pages_idle(struct pages *w, const struct entry *x)
+pages_idle(struct pages *w, const struct linux_entry *x)
 {
 	uint64_t end = w->percpu.end * w->tables->layout.page_size;
 
@@ -203,10 +232,11 @@ pages_one(struct pages *w, uint64_t pfn, const uint8_t *at,
 	  struct page_info *out, struct err *e)
 {
 	const struct linux_layout *l = &w->tables->layout;
-	struct entry x = entry_read(w->tables, at);
-	bool slab = is_type(l, x.type, l->slab) || (x.flags & l->slab_flag);
+	struct linux_entry x = linux_entry_read(w->tables, at);
+	bool slab =
+		linux_is_type(l, x.type, l->slab) || (x.flags & l->slab_flag);
 
-	if (w->free_left == 0 && !slab && is_type(l, x.type, l->buddy))
+	if (w->free_left == 0 && !slab && linux_is_type(l, x.type, l->buddy))
 		pages_block(w, pfn, &x);
 	if (w->free_left > 0)
 		pages_free(w, &x, out);
@@ -214,7 +244,7 @@ pages_one(struct pages *w, uint64_t pfn, const uint8_t *at,
 		return 0;
 	else if (slab)
 		out->class = CLASS_SLAB;
-	else if (is_type(l, x.type, l->offline))
+	else if (linux_is_type(l, x.type, l->offline))
 		out->class = CLASS_OFFLINE;
 	else if (is_table(l, x.type))
 		out->class = CLASS_TABLE;
@@ -252,17 +282,16 @@ pages_chunk(struct pages *w, uint64_t pfn, uint64_t n, struct err *e)
 	return 0;
 }
 
-/* Where the struct pages of a section are, if it has any. */
-static bool
-pages_section(struct pages *w, uint64_t section)
+bool
+linux_section(const struct linux_tables *t, uint64_t section, uint64_t *array)
 {
-	const struct linux_layout *l = &w->tables->layout;
+	const struct linux_layout *l = &t->layout;
 	uint64_t root = section / l->sections_per_root, sections, map;
 
 	if (root >= l->nroots ||
-	    !mmu_read_u64(&w->tables->mmu, l->roots + 8 * root, &sections) ||
+	    !mmu_read_u64(&t->mmu, l->roots + 8 * root, &sections) ||
 	    sections == 0 ||
-	    !mmu_read_u64(&w->tables->mmu,
+	    !mmu_read_u64(&t->mmu,
 			  sections +
 				  section % l->sections_per_root *
 					  l->section_size +
@@ -270,8 +299,15 @@ pages_section(struct pages *w, uint64_t section)
 			  &map))
 		return false;
 	/* Its low bits are flags: it is a multiple of a page. */
-	w->array = map & ~(uint64_t)(PAGE_BYTES - 1);
-	if (w->array == 0)
+	*array = map & ~(uint64_t)(PAGE_BYTES - 1);
+	return *array != 0;
+}
+
+/* Where the struct pages of a section are, if it has any. */
+static bool
+pages_section(struct pages *w, uint64_t section)
+{
+	if (!linux_section(w->tables, section, &w->array))
 		return false;
 	if (w->described == 0)
 		w->percpu.array = w->array;

@@ -7,8 +7,10 @@ noinst_LIBRARIES += %D%/libclassify.a
 	%D%/content.c %D%/content.h \
 	%D%/fill.c %D%/fill.h \
 	%D%/guest.c %D%/guest.h %D%/guest-impl.h \
+	%D%/guest-now.h \
 	%D%/linux.c %D%/linux-impl.h \
-	%D%/linux-files.c %D%/linux-layout.c \
+	%D%/linux-clock.c %D%/linux-files.c %D%/linux-layout.c \
+	%D%/linux-now.c \
 	%D%/linux-pages.c %D%/linux-percpu.c %D%/linux-zones.c \
 	%D%/mmu.c %D%/mmu.h \
 	%D%/vmcoreinfo.c %D%/vmcoreinfo.h \

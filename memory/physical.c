@@ -27,6 +27,13 @@ physical_of(const struct memory *m)
 				  .npages = m->npages };
 }
 
+void
+physical_forget(const struct physical *p)
+{
+	if (p->forget)
+		p->forget(p->arg);
+}
+
 bool
 physical_read(const struct physical *p, uint64_t gpa, void *out, size_t n)
 {

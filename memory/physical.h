@@ -24,10 +24,16 @@ struct physical {
 	const struct memory_run *runs;
 	size_t nruns;
 	uint64_t npages; /* more than any page number in the runs */
+	/* Memory of a guest that runs: what was read until now is read again
+	 * when it is asked for.  NULL: it does not change.
+	 */
+	void (*forget)(void *arg);
 };
 
 /* Borrows m. */
 struct physical physical_of(const struct memory *m) __attribute__((nonnull));
+
+void physical_forget(const struct physical *p) __attribute__((nonnull));
 
 /* Copies n bytes from gpa on; false when some of them are not there. */
 bool physical_read(const struct physical *p, uint64_t gpa, void *out, size_t n)

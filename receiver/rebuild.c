@@ -150,7 +150,7 @@ rebuild_page(struct rebuilding *b, enum plan_code code, struct err *e)
 	uint8_t *out;
 	int ret = 0;
 
-	if (rebuild_place(b, zero, &item, &out, e) < 0)
+	if (rebuild_place(b, code == PLAN_ZERO, &item, &out, e) < 0)
 		return -1;
 	if (zero || code == PLAN_FILL) {
 		if (code == PLAN_FILL)

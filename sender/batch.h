@@ -21,6 +21,7 @@ struct batch {
 		const uint8_t *head;  /* framed: what stands before it */
 		uint16_t head_len;
 		bool bare, names; /* see struct plan_place */
+		bool dropped;     /* by the planner: it is FREE */
 	} pages[FRAME_PAGES_MAX];
 	struct batch_run {
 		const uint8_t *at;

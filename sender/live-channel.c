@@ -143,8 +143,11 @@ channel_add(struct live_channel *c, struct stream_item *it, struct err *e)
 		c->filling->flags |= LIVE_TAIL;
 		it->bytes = c->filling->raw;
 	}
-	if (!channel_page(c, it))
+	if (!channel_page(c, it)) {
 		batch_bytes(&c->filling->b, it->bytes, it->len);
+		if (c->parser.ram_ended && c->number == 0)
+			live_device_state(s, it->bytes, it->len);
+	}
 	c->filling->parsed += it->len;
 	return 0;
 }
@@ -159,6 +162,8 @@ channel_tell(const struct live_channel *c)
 
 	if (p->postcopy || (c->number == 0 && p->ram_ended))
 		live_paused(s, p);
+	if (p->postcopy_advised && s->free)
+		free_pages_stop(s->free, "postcopy");
 	if ((!p->opaque && !p->coded) || s->stats.opaque)
 		return;
 	s->stats.opaque = p->opaque ? p->opaque : "memory encoded by QEMU";

@@ -9,6 +9,7 @@
 #include "sender/agree.h"
 #include "sender/encode.h"
 #include "sender/flow.h"
+#include "sender/free-pages.h"
 #include "sender/live.h"
 #include "stream/numbers.h"
 #include "stream/parse.h"
@@ -101,8 +102,10 @@ struct live_sender {
 	struct stream_blocks blocks;
 	struct stream_numbers numbers;
 	struct shadow shadow;
-	bool laid_out; /* the blocks are known, and said */
-	bool blind;    /* there is no room for a shadow: all is opaque */
+	struct free_pages *free; /* NULL: all pages are sent */
+	struct buf state;        /* behind the RAM, to confirm the above */
+	bool laid_out;           /* the blocks are known, and said */
+	bool blind; /* there is no room for a shadow: all is opaque */
 	struct live_work set_up, root;
 	struct live_channel *channels[LIVE_CHANNELS_MAX];
 	unsigned nchannels, nended;
@@ -148,6 +151,9 @@ void live_notice(const struct live_sender *s, const char *text)
 /* The RAM blocks are known: says them, and plans from now on. */
 int live_lay_out(struct live_sender *s, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+/* Behind the RAM, before QEMU_VM_EOF. */
+void live_device_state(struct live_sender *s, const uint8_t *bytes, size_t n)
+	__attribute__((nonnull));
 /* The guest has stopped, or runs at the destination. */
 void live_paused(struct live_sender *s, const struct stream_parser *p)
 	__attribute__((nonnull));

@@ -28,6 +28,8 @@
  * for an effort that is too high.
  */
 #define LIVE_LINK 125e6
+/* Of what QEMU writes behind the RAM: CPUs come early in it. */
+#define LIVE_STATE_MAX (16u << 20)
 /* The connection is looked for again and again. */
 #define LIVE_RETRY_MS 1000
 
@@ -101,6 +103,61 @@ live_say(struct live_sender *s, struct err *e)
 	return journal_say_buf(&s->journal, live_talk(s), &s->out, e);
 }
 
+/* The guest's RAM: where there are several blocks of it, it is not known which
+ * of them stands where.
+ */
+static uint32_t
+live_ram_block(const struct live_sender *s)
+{
+	uint64_t all = 0, most = 0;
+	uint32_t ram = STREAM_NO_BLOCK;
+
+	for (uint32_t i = 0; i < s->blocks.n; i++) {
+		all += s->blocks.list[i].used;
+		if (s->blocks.list[i].used <= most)
+			continue;
+		most = s->blocks.list[i].used;
+		ram = i;
+	}
+	return most > all - most ? ram : STREAM_NO_BLOCK;
+}
+
+/* Looks for the guest beside everything else, or says why not. */
+static void
+live_find_guest(struct live_sender *s)
+{
+	struct qemu_maps maps = { .fd = -1 };
+	uint32_t ram = live_ram_block(s);
+	struct err ignored;
+
+	s->stats.guest = "not asked for";
+	if (!s->config.memory)
+		return;
+	s->stats.guest = "QEMU's memory cannot be read";
+	if (s->channels[0]->parser.postcopy_advised)
+		s->stats.guest = "postcopy";
+	else if (ram == STREAM_NO_BLOCK)
+		s->stats.guest = "RAM in several blocks";
+	else if (s->config.memory(s->config.arg, s->channels[0]->fd, &maps))
+		s->free = free_pages_new(
+			&maps,
+			&(const struct qemu_ram){
+				.len = s->blocks.list[ram].used,
+				.first_page = s->numbers.first[ram],
+				.machine = s->channels[0]->parser.machine },
+			&ignored);
+}
+
+void
+live_device_state(struct live_sender *s, const uint8_t *bytes, size_t n)
+{
+	struct err ignored;
+
+	/* What is missing is not found there. */
+	if (s->free && !s->sealed)
+		(void)!buf_put(&s->state, bytes, n, &ignored);
+}
+
 /* In a turn: from here on pages are planned. */
 static void
 live_set_up(struct pool_job *job, unsigned worker)
@@ -110,7 +167,8 @@ live_set_up(struct pool_job *job, unsigned worker)
 	const struct planner_config c = { .memory = &s->shadow.memory,
 					  .shadow = &s->shadow,
 					  .bases = s->agree.bases,
-					  .nbases = s->agree.nbases };
+					  .nbases = s->agree.nbases,
+					  .free = s->free };
 
 	(void)worker;
 	w->err.code = ERR_NONE;
@@ -156,6 +214,7 @@ live_lay_out(struct live_sender *s, struct err *e)
 	s->agree.bases[0].npages = s->numbers.npages;
 	if (live_say_blocks(s, e) < 0)
 		return -1;
+	live_find_guest(s);
 	s->set_up.s = s;
 	s->set_up.job.turn = live_set_up;
 	pool_submit(s->pool, &s->set_up.job);
@@ -267,6 +326,10 @@ live_finish(struct live_sender *s, struct err *e)
 static int
 live_say_seal(struct live_sender *s, struct err *e)
 {
+	if (s->free &&
+	    free_pages_confirm(s->free, span_of(s->state.data, s->state.len),
+			       e) < 0)
+		return -1;
 	if (session_enter(talk_session(s->talk), SESSION_SEAL, e) < 0 ||
 	    seal_put(&s->out, &s->seal, e) < 0)
 		return -1;
@@ -386,8 +449,9 @@ live_sender_new(const struct live_sender_config *c, struct err *e)
 		return NULL;
 	}
 	s->config = *c;
-	s->stats.effort = "";
+	s->stats.effort = s->stats.guest = "";
 	buf_init(&s->out, MESSAGE_HEAD_BYTES + LIVE_BLOCKS_MAX);
+	buf_init(&s->state, LIVE_STATE_MAX);
 	s->shadow.memory.map.fd = -1;
 	stream_blocks_init(&s->blocks);
 	journal_init(&s->journal);
@@ -426,6 +490,8 @@ live_sender_free(struct live_sender *s)
 		live_channel_free(s->channels[--s->nchannels]);
 	live_frames_fini(s);
 	encoder_free(s->encoder);
+	free_pages_free(s->free);
+	buf_fini(&s->state);
 	agree_fini(&s->agree);
 	seal_fini(&s->seal);
 	shadow_close(&s->shadow);
@@ -489,6 +555,10 @@ const struct live_sender_stats *
 live_sender_stats(struct live_sender *s)
 {
 	s->stats.state = live_state(s);
+	if (s->free) {
+		s->stats.guest = free_pages_text(s->free);
+		s->stats.drops = free_pages_state(s->free) == FREE_DROPS;
+	}
 	s->stats.taken = 0;
 	s->stats.take_rate = 0;
 	for (unsigned i = 0; i < s->nchannels; i++) {

@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/tls.h"
 #include "dedup/held.h"
+#include "memory/qemu-live.h"
 #include "sender/control.h"
 #include "sender/effort.h"
 #include "wire/plan.h"
@@ -39,6 +40,11 @@ struct live_sender_config {
 	 */
 	int shadow_fd;
 	uint64_t room;
+	/* QEMU has connected: its address space, from which pages that the
+	 * guest has free are told; false if it cannot be had.  NULL: all pages
+	 * are sent.
+	 */
+	bool (*memory)(void *arg, int qemu_fd, struct qemu_maps *out);
 	bool keep; /* end with a shadow that both ends know to be equal */
 	const struct effort *effort; /* NULL: chosen frame by frame */
 	unsigned threads;
@@ -73,6 +79,8 @@ struct live_sender_stats {
 	double take_rate;   /* at which the destination's QEMU takes bytes */
 	const char *effort; /* of the last frame */
 	uint64_t efforts[CONTROL_EFFORTS]; /* frames, by effort_number() */
+	const char *guest;  /* whose free pages are left out, or why not */
+	bool drops;         /* they are */
 	const char *opaque; /* why pages are not looked at; NULL: they are */
 	size_t nbases;      /* that frames can refer to */
 	size_t nwhole;      /* of these, the same on both ends */

@@ -8,6 +8,7 @@ noinst_LIBRARIES += %D%/libsender.a
 	%D%/control.c %D%/control.h \
 	%D%/effort.c %D%/effort.h \
 	%D%/encode.c %D%/encode.h \
+	%D%/free-pages.c %D%/free-pages.h \
 	%D%/flow.c %D%/flow.h \
 	%D%/live.h %D%/live-impl.h \
 	%D%/live-channel.c \

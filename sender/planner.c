@@ -67,7 +67,7 @@ planner_free(struct planner *p)
 struct planning {
 	struct planner *planner; /* NULL: plainly */
 	const struct planner_limits *limits;
-	const struct batch *batch;
+	struct batch *batch;
 	struct plan_writer *w;
 	struct planned *out;
 	uint32_t i; /* the page it is at */
@@ -139,6 +139,18 @@ planner_fill(const struct planning *g, uint64_t value, bool zero, struct err *e)
 		    : plan_put_fill(g->w, value, e);
 }
 
+/* Sent again, it is dropped again, whatever it is by then: what arrives is what
+ * was to arrive.
+ */
+static int
+planner_drop(const struct planning *g, struct err *e)
+{
+	g->batch->pages[g->i].dropped = true;
+	g->out->fills[g->i] = 0;
+	g->out->codes[g->i] = PLAN_FREE;
+	return plan_put_plain(g->w, PLAN_FREE, e);
+}
+
 static int
 planner_page_plain(const struct planning *g, struct err *e)
 {
@@ -149,6 +161,8 @@ planner_page_plain(const struct planning *g, struct err *e)
 	g->out->codes[g->i] = PLAN_DATA;
 	if (!page)
 		return planner_fill(g, 0, true, e);
+	if (g->batch->pages[g->i].dropped)
+		return planner_drop(g, e);
 	if (fill_find(page, &value))
 		return planner_fill(g, value, false, e);
 	return plan_put_data(g->w, page, NULL, 0, e);
@@ -177,6 +191,15 @@ planner_look_ahead(struct planning *g)
 	}
 }
 
+static bool
+planner_drops(const struct planner *p, const struct lookup_page *page)
+{
+	if (p->config.free)
+		return free_pages_drops(p->config.free, page->number,
+					page->bytes);
+	return p->config.guest && guest_drops(p->config.guest, page->number);
+}
+
 static int
 planner_page(struct planning *g, struct err *e)
 {
@@ -190,11 +213,8 @@ planner_page(struct planning *g, struct err *e)
 		return planner_fill(g, 0, true, e);
 	if (g->filled[g->i % PLANNER_AHEAD])
 		return planner_fill(g, fill, fill == 0 && !g->batch->framed, e);
-	if (p->config.guest && guest_drops(p->config.guest, page->number)) {
-		g->out->fills[g->i] = 0;
-		g->out->codes[g->i] = PLAN_FREE;
-		return plan_put_plain(g->w, PLAN_FREE, e);
-	}
+	if (planner_drops(p, page))
+		return planner_drop(g, e);
 	if (lookup_equal(&p->lookup, page, &ref))
 		planner_know(g, ref);
 	else if (!p->config.ask ||
@@ -274,6 +294,8 @@ planner_frame(struct planner *p, const struct planner_limits *limits,
 		.planner = p, .limits = limits, .batch = b, .w = w, .out = out
 	};
 
+	if (p->config.free)
+		free_pages_look(p->config.free);
 	return planner_batch(&g, b, e);
 }
 

@@ -12,6 +12,7 @@
 #include "memory/memory.h"
 #include "memory/shadow.h"
 #include "sender/batch.h"
+#include "sender/free-pages.h"
 #include "wire/plan.h"
 
 /* Says what becomes of each page of a guest's memory: whether the receiver has
@@ -42,6 +43,8 @@ struct planner_config {
 	 * arrives as it is.
 	 */
 	const struct guest *guest;
+	/* Live, likewise, with the pages that the guest has free now. */
+	struct free_pages *free;
 };
 
 /* What the plan of a batch says, as far as its digest needs it: of each page. */

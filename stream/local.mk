@@ -3,6 +3,7 @@
 noinst_LIBRARIES += %D%/libstream.a
 %C%_libstream_a_SOURCES = \
 	%D%/blocks.c %D%/blocks.h \
+	%D%/cpu-state.c %D%/cpu-state.h \
 	%D%/main-channel.c \
 	%D%/multifd.c \
 	%D%/numbers.c %D%/numbers.h \

@@ -76,6 +76,14 @@ holds ".wire_bytes * 3 < $first"
 result $? "to where its memory was kept, in a third of the bytes or less"
 
 fresh
+migrate a --bandwidth 20 && guest_checked vm b >>"$dir/log" && tidy &&
+	holds '.drops_free_pages and .pages.free > 100'
+result $? "what the guest has free is left out"
+migrate b --bandwidth 20 --no-free-drop && guest_checked vm a >>"$dir/log" &&
+	tidy && holds '(.drops_free_pages | not) and .pages.free == 0'
+result $? "unless it is asked for"
+
+fresh
 uri=$(host a "$tool" uri vm $there 2>"$dir/log") &&
 	host a virsh migrate --live --p2p vm $there --migrateuri "$uri" \
 		>>"$dir/log" 2>&1 && guest_checked vm b >>"$dir/log" && tidy

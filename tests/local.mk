@@ -61,6 +61,21 @@ check_PROGRAMS += %D%/test-linux
 	%D%/make-types.h %D%/test.h
 %C%_test_linux_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-linux
+check_PROGRAMS += %D%/test-guest-now
+%C%_test_guest_now_SOURCES = %D%/test-guest-now.c %D%/make-linux.h \
+	%D%/make-types.h %D%/test.h
+%C%_test_guest_now_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-guest-now
+check_PROGRAMS += %D%/test-qemu-live
+%C%_test_qemu_live_SOURCES = %D%/test-qemu-live.c %D%/test.h
+%C%_test_qemu_live_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-qemu-live
+check_PROGRAMS += %D%/test-free-pages
+%C%_test_free_pages_SOURCES = %D%/test-free-pages.c %D%/live-steps.h \
+	%D%/live-world.h %D%/fuzz/engine.h %D%/make-linux.h %D%/make-record.h \
+	%D%/make-stream.h %D%/make-types.h %D%/test.h
+%C%_test_free_pages_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-free-pages
 check_PROGRAMS += %D%/test-elf-program
 %C%_test_elf_program_SOURCES = %D%/test-elf-program.c %D%/make-program.h \
 	%D%/test.h
@@ -267,6 +282,15 @@ check_PROGRAMS += %D%/show-guest
 %C%_show_guest_LDADD = $(MIG_LDADD)
 TESTS += %D%/linux-guest.sh
 EXTRA_DIST += %D%/linux-guest.sh %D%/linux-files.py %D%/guest-init.c
+
+check_PROGRAMS += %D%/compare-guests
+%C%_compare_guests_SOURCES = %D%/compare-guests.c
+%C%_compare_guests_LDADD = $(MIG_LDADD)
+check_PROGRAMS += %D%/show-live
+%C%_show_live_SOURCES = %D%/show-live.c
+%C%_show_live_LDADD = $(MIG_LDADD)
+TESTS += %D%/free-pages.sh
+EXTRA_DIST += %D%/free-pages.sh %D%/free-pages.py %D%/churn.c
 
 check_PROGRAMS += %D%/test-image
 %C%_test_image_SOURCES = %D%/test-image.c %D%/test.h

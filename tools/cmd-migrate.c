@@ -51,6 +51,7 @@ enum {
 	OPT_FORMAT,
 	OPT_HELP,
 	OPT_MIGRATE_DISKS,
+	OPT_NO_FREE_DROP,
 	OPT_PEER,
 	OPT_PERSISTENT_XML,
 	OPT_PROGRESS,
@@ -95,6 +96,7 @@ static const struct option options[] = {
 	VALUE("format", OPT_FORMAT),
 	{ "help", no_argument, NULL, OPT_HELP },
 	VALUE("migrate-disks", OPT_MIGRATE_DISKS),
+	{ "no-free-drop", no_argument, NULL, OPT_NO_FREE_DROP },
 	VALUE("parallel-connections", OPT_CONNECTIONS),
 	VALUE("peer", OPT_PEER),
 	VALUE("persistent-xml", OPT_PERSISTENT_XML),
@@ -115,6 +117,7 @@ static const char usage[] =
 	"  --peer HOST[:PORT]   where its virt-migd is, if not at that host, "
 	"port 49216\n"
 	"  --bandwidth MIB      at most so many MiB/s on the network\n"
+	"  --no-free-drop       send pages that the guest has free, too\n"
 	"  --format text|json   how to show the result\n"
 	"  --progress KIND      auto, none, bar, or json\n"
 	"  --progress-fd N      where progress goes (2, standard error)\n"
@@ -238,6 +241,9 @@ set_option(struct migrate_command *c, int option, const char *value,
 		return set_format(w, value, e);
 	case OPT_HELP:
 		c->help = true;
+		return 0;
+	case OPT_NO_FREE_DROP:
+		w->no_free_drop = true;
 		return 0;
 	case OPT_MIGRATE_DISKS:
 		w->migrate_disks = value;

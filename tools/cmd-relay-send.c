@@ -38,6 +38,7 @@ enum {
 	OPT_BANDWIDTH,
 	OPT_KEEP,
 	OPT_LISTEN,
+	OPT_NO_FREE_DROP,
 	OPT_RECONNECT,
 	OPT_SHADOW_DIR,
 };
@@ -48,6 +49,7 @@ static const struct option options[] = {
 	{ "effort", required_argument, NULL, OPT_EFFORT },
 	{ "keep", required_argument, NULL, OPT_KEEP },
 	{ "listen", required_argument, NULL, OPT_LISTEN },
+	{ "no-free-drop", no_argument, NULL, OPT_NO_FREE_DROP },
 	{ "reconnect-timeout", required_argument, NULL, OPT_RECONNECT },
 	{ "shadow-dir", required_argument, NULL, OPT_SHADOW_DIR },
 	TRANSFER_OPTIONS,
@@ -67,6 +69,7 @@ static const char relay_usage_text[] =
 	"  --keep FILE          keep the guest's memory there if the receiver "
 	"keeps it,\n"
 	"                       too: --previous of the next migration\n"
+	"  --no-free-drop       send pages that the guest has free, too\n"
 	"  --shadow-dir DIR     where else it is while the guest moves "
 	"(/var/tmp)\n"
 	"  --reconnect-timeout S  seconds to try to connect again (60; 0: not "
@@ -90,6 +93,9 @@ relay_send_set(struct relay_send *c, int option, const char *value,
 	case OPT_LISTEN:
 		c->have_listen = true;
 		return endpoint_parse(value, 0, &c->listen, e);
+	case OPT_NO_FREE_DROP:
+		c->config.memory = NULL;
+		return 0;
 	case OPT_RECONNECT:
 		return relay_parse_seconds(value, &c->config.reconnect_ms, e);
 	case OPT_SHADOW_DIR:
@@ -216,6 +222,8 @@ relay_send_print(struct relay_send *c, uint64_t began, struct err *e)
 		.efforts = s->efforts,
 		.nbases = s->nbases,
 		.nwhole = s->nwhole,
+		.guest = s->guest,
+		.drops = s->drops,
 	};
 
 	if (relay_keep(&c->file, s->kept, e) < 0)
@@ -254,6 +262,7 @@ cmd_relay_send(int argc, char **argv, struct err *e)
 	c->file.fd = -1;
 	c->config =
 		(struct live_sender_config){ .reconnect_ms = RELAY_RECONNECT_MS,
+					     .memory = relay_memory,
 					     .lost = relay_send_on_lost,
 					     .notice = relay_send_on_notice,
 					     .arg = c };

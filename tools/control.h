@@ -17,7 +17,8 @@ struct control_wish {
 	const char *vm, *uuid;
 	const char *peer; /* HOST or HOST:PORT */
 	uint64_t rate;    /* bytes a second; 0: what the link takes */
-	bool stay;        /* prepared even when we are gone */
+	bool no_free_drop;
+	bool stay; /* prepared even when we are gone */
 };
 
 /* Has a migration prepared here and the other end asked whether it agrees.

@@ -78,11 +78,15 @@ static int
 plan_of(const struct parcel *p, struct migration_plan *plan,
 	struct endpoint *to, struct err *e)
 {
-	*plan = (struct migration_plan){ .role = MONITOR_SEND,
-					 .vm = parcel_text(p, "vm"),
-					 .to = to,
-					 .rate = parcel_number(p, "rate"),
-					 .peer = -1 };
+	*plan = (struct migration_plan){
+		.role = MONITOR_SEND,
+		.vm = parcel_text(p, "vm"),
+		.to = to,
+		.rate = parcel_number(p, "rate"),
+		.no_free_drop =
+			json_is_true(json_object_get(p->body, "no_free_drop")),
+		.peer = -1
+	};
 	if (!call_parse_id(parcel_text(p, "uuid"), plan->call.uuid))
 		return err_set(e, ERR_USAGE, "a UUID is missing");
 	if (RAND_bytes(plan->call.id, sizeof(plan->call.id)) != 1)

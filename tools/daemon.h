@@ -72,6 +72,7 @@ struct migration_plan {
 	const char *vm;
 	const struct endpoint *to; /* MONITOR_SEND */
 	uint64_t rate;
+	bool no_free_drop;
 	int peer; /* MONITOR_RECEIVE; stays the caller's */
 	const struct endpoint_addr *from;
 };

@@ -95,7 +95,8 @@ migrate_prepare(const struct migrate_wish *w, struct migrate_place *p,
 	struct control_wish wish = { .vm = w->vm,
 				     .peer = w->peer,
 				     .rate = (uint64_t)w->bandwidth << 20,
-				     .stay = w->stay };
+				     .stay = w->stay,
+				     .no_free_drop = w->no_free_drop };
 
 	*p = (struct migrate_place){ .control = -1 };
 	(void)interrupted();

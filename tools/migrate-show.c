@@ -44,9 +44,15 @@ show_json(const struct migrate_wish *w, const struct migrate_result *r,
 		json_is_true(json_object_get(s, "kept")));
 	json_t *plans = json_object_get(s, "plans");
 	const char *opaque = json_string_value(json_object_get(s, "opaque"));
+	const char *guest = json_string_value(json_object_get(s, "guest"));
 
 	if (o && plans)
 		json_object_set(o, "pages", plans);
+	if (o && guest) {
+		json_object_set_new(o, "guest", json_string(guest));
+		json_object_set(o, "drops_free_pages",
+				json_object_get(s, "drops"));
+	}
 	if (o && opaque)
 		json_object_set_new(o, "opaque", json_string(opaque));
 	if (!o || json_dumpf(o, stdout, JSON_INDENT(1)) < 0) {
@@ -87,6 +93,7 @@ show_text(const struct migrate_wish *w, const struct migrate_result *r)
 {
 	const json_t *s = r->session;
 	const char *opaque = json_string_value(json_object_get(s, "opaque"));
+	const char *guest = json_string_value(json_object_get(s, "guest"));
 	uint64_t memory = number(s, "ram_bytes"),
 		 wire = number(s, "wire_bytes");
 	char a[FORMAT_LEN], b[FORMAT_LEN], c[FORMAT_LEN];
@@ -102,6 +109,11 @@ show_text(const struct migrate_wish *w, const struct migrate_result *r)
 	       format_time(b, (double)number(s, "paused_ms") / 1000),
 	       (unsigned long long)r->passes);
 	show_classes(json_object_get(s, "plans"));
+	if (guest)
+		printf("  free pages    %s (%s)\n",
+		       json_is_true(json_object_get(s, "drops")) ? "left out"
+								 : "all sent",
+		       guest);
 	if (number(s, "reconnects") > 0)
 		printf("  the connection was lost and made again %llu times\n",
 		       (unsigned long long)number(s, "reconnects"));

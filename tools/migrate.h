@@ -24,7 +24,7 @@ struct migrate_wish {
 	bool timeout_postcopy, postcopy_after_precopy;
 	unsigned connections; /* of --parallel */
 	unsigned auto_converge_initial, auto_converge_increment;
-	bool json;
+	bool json, no_free_drop;
 	bool stay; /* what was prepared is for somebody else */
 	enum progress_kind progress;
 	int progress_fd;

@@ -134,6 +134,66 @@ open_memory(struct monitor *m, struct err *e)
 	return 0;
 }
 
+/* Where libvirt keeps the numbers of its QEMUs' processes. */
+#define QEMU_PID         "/run/libvirt/qemu/%s.pid"
+#define COMMAND_LINE_MAX (1u << 20)
+
+/* Whether that UUID is among the arguments of the process. */
+static bool
+is_qemu_of(int pid, const char *uuid)
+{
+	auto_free char *line = malloc(COMMAND_LINE_MAX);
+	char path[64];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	f = line ? fopen(path, "re") : NULL;
+	if (!f)
+		return false;
+	n = fread(line, 1, COMMAND_LINE_MAX, f);
+	fclose(f);
+	return memmem(line, n, uuid, strlen(uuid) + 1) != NULL;
+}
+
+/* The guest's memory, to tell which of it is free; where it cannot be had, all
+ * is sent.
+ */
+static void
+open_guest(struct monitor *m)
+{
+	char path[sizeof(m->vm) + sizeof(QEMU_PID)], uuid[CALL_TEXT_MAX];
+	struct err ignored;
+	int pid = 0;
+	FILE *f;
+
+	if (m->role != MONITOR_SEND || m->no_free_drop || strchr(m->vm, '/'))
+		return;
+	snprintf(path, sizeof(path), QEMU_PID, m->vm);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	fclose(f);
+	call_uuid_text(m->call.uuid, uuid);
+	if (pid > 0 && is_qemu_of(pid, uuid) &&
+	    qemu_maps_open(&m->maps, pid, &ignored) < 0)
+		qemu_maps_close(&m->maps);
+}
+
+json_t *
+monitor_maps(const struct monitor *m)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < m->maps.n; i++)
+		json_array_append_new(
+			all, json_pack("[I, I]", (json_int_t)m->maps.list[i].at,
+				       (json_int_t)m->maps.list[i].len));
+	return all;
+}
+
 int
 monitor_open(struct monitor *m, struct err *e)
 {
@@ -142,6 +202,7 @@ monitor_open(struct monitor *m, struct err *e)
 		return -1;
 	if (lend_images(m, e) < 0)
 		return -1;
+	open_guest(m);
 	return open_memory(m, e);
 }
 
@@ -251,6 +312,7 @@ monitor_close(struct monitor *m)
 		close(m->shadow);
 	if (m->kept >= 0)
 		close(m->kept);
+	qemu_maps_close(&m->maps);
 	while (m->nloans > 0) {
 		held_loan_close(&m->loans[--m->nloans]);
 		free(m->names[m->nloans]);

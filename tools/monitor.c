@@ -155,6 +155,10 @@ send_job(struct monitor *m, const struct err *refusal, struct err *e)
 	fds[n++] = m->role == MONITOR_SEND ? m->listening : m->peer;
 	if (m->shadow >= 0)
 		fds[n++] = m->shadow;
+	if (m->maps.fd >= 0) {
+		json_object_set_new(job, "maps", monitor_maps(m));
+		fds[n++] = m->maps.fd;
+	}
 	if (m->kept >= 0)
 		fds[n++] = m->kept;
 	for (size_t i = 0; i < m->nloans; i++) {
@@ -342,7 +346,7 @@ monitor_run(struct monitor *m)
 {
 	struct err e = { .code = ERR_NONE };
 
-	m->listening = m->shadow = m->kept = m->session = -1;
+	m->listening = m->shadow = m->kept = m->session = m->maps.fd = -1;
 	prctl(PR_SET_NAME, "virt-mig-mon", 0, 0, 0);
 	if (serve(m, &e) < 0) {
 		end_with(m, &e);

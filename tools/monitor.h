@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "common/parcel.h"
 #include "dedup/held.h"
+#include "memory/qemu-live.h"
 #include "tools/settings.h"
 #include "wire/call.h"
 
@@ -37,6 +38,7 @@ struct monitor {
 	/* MONITOR_SEND */
 	struct endpoint to;
 	uint64_t rate; /* bytes a second; 0: what the link takes */
+	bool no_free_drop;
 	/* MONITOR_RECEIVE */
 	int peer;
 	bool peer_is_local;
@@ -45,6 +47,7 @@ struct monitor {
 	int session; /* parcels */
 	int pid;     /* of the session */
 	int listening, shadow, kept;
+	struct qemu_maps maps; /* of the guest that is sent */
 	char vm[128], socket_path[108], kept_path[SETTINGS_PATH_MAX];
 	struct held_loan loans[MONITOR_IMAGES];
 	char *names[MONITOR_IMAGES];
@@ -70,6 +73,8 @@ int monitor_connect(const struct monitor *m, bool probe, int *fd, struct err *e)
 /* A connection to the QEMU that waits here for this migration. */
 int monitor_connect_qemu(const struct monitor *m, int *fd, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+/* What the session needs to know of m->maps: an array. */
+json_t *monitor_maps(const struct monitor *m) __attribute__((nonnull));
 /* The memory as it was migrated gets its name. */
 void monitor_keep(struct monitor *m) __attribute__((nonnull));
 void monitor_close(struct monitor *m) __attribute__((nonnull));

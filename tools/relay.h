@@ -7,6 +7,7 @@
 #include "common/endpoint.h"
 #include "common/err.h"
 #include "common/newfile.h"
+#include "memory/qemu-live.h"
 
 /* What 'relay-send' and 'relay-receive' have in common. */
 
@@ -28,5 +29,11 @@ int relay_keep(struct newfile *f, bool kept, struct err *e)
 /* A connection to there. */
 int relay_connect(const struct endpoint *to, int *fd, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+
+/* The address space of the QEMU that has connected by itself: what
+ * live_sender_config.memory wants.
+ */
+bool relay_memory(void *arg, int qemu_fd, struct qemu_maps *out)
+	__attribute__((nonnull(3)));
 
 #endif

@@ -15,9 +15,10 @@ static const char *const number_keys[] = {
 	"refused",    "taken",     "wire_bytes", "code",      "paused_ms",
 	"elapsed_ms", "take_rate", "passes",
 };
-static const char *const text_keys[] = { "effort", "notice", "opaque",
-					 "say",    "state",  "text" };
-static const char *const flag_keys[] = { "kept", "lost", "paused", "postcopy" };
+static const char *const text_keys[] = { "effort", "guest", "notice", "opaque",
+					 "say",    "state", "text" };
+static const char *const flag_keys[] = { "drops", "kept", "lost", "paused",
+					 "postcopy" };
 
 static void
 copy_numbers(json_t *to, const json_t *from)

@@ -374,6 +374,10 @@ transfer_json_sender(json_t *o, const struct transfer_result *r)
 	json_object_set_new(o, "bases", json_integer((json_int_t)r->nbases));
 	json_object_set_new(o, "whole_bases",
 			    json_integer((json_int_t)r->nwhole));
+	if (!r->guest)
+		return;
+	json_object_set_new(o, "guest", json_string(r->guest));
+	json_object_set_new(o, "drops_free_pages", json_boolean(r->drops));
 }
 
 static json_t *
@@ -432,6 +436,9 @@ transfer_print_text(const struct transfer *t, const struct transfer_result *r)
 	       format_ratio(c, transfer_ratio(r)), format_time(d, r->wall_s));
 	if (r->plans)
 		transfer_print_plans(r->plans);
+	if (r->guest)
+		printf("free:    %s (%s)\n", r->drops ? "left out" : "all sent",
+		       r->guest);
 	if (r->asked > 0)
 		printf("asked:   %s pages, the receiver held %s\n",
 		       format_count(a, r->asked), format_count(b, r->found));

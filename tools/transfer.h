@@ -117,6 +117,11 @@ struct transfer_result {
 	const uint64_t *plans;   /* pages by plan */
 	const uint64_t *efforts; /* frames, by effort_number() */
 	size_t nbases, nwhole;   /* offered, and the same on both ends */
+	/* Live: the guest whose free pages were left out, or why they were
+	 * not; NULL: not live.
+	 */
+	const char *guest;
+	bool drops;
 };
 
 /* On standard output, as text or JSON. */

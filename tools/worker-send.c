@@ -71,6 +71,17 @@ on_notice(void *arg, const char *text)
 	strncpy(s->notice, text, sizeof(s->notice) - 1);
 }
 
+static bool
+on_memory(void *arg, int qemu_fd, struct qemu_maps *out)
+{
+	struct sending *s = arg;
+
+	(void)qemu_fd;
+	*out = s->w->job.maps;
+	s->w->job.maps.fd = -1;
+	return out->fd >= 0;
+}
+
 static void
 start_live(struct sending *s, int peer)
 {
@@ -85,6 +96,7 @@ start_live(struct sending *s, int peer)
 		.nheld = w->nheld,
 		.shadow_fd = w->job.shadow,
 		.room = w->job.room,
+		.memory = w->job.maps.fd >= 0 ? on_memory : NULL,
 		.keep = w->job.keep,
 		.threads = w->job.threads,
 		.rate = w->job.rate,
@@ -198,12 +210,14 @@ send_report(struct worker *w)
 		return json_pack("{s:s}", "state",
 				 s->stage == SEND_PROBE ? "PROBE" : "WAIT");
 	st = live_sender_stats(s->live);
-	o = json_pack("{s:s, s:b, s:b, s:b, s:b, s:i, s:o, s:s*, s:s*, s:s*}",
+	o = json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:i, s:o, s:s, s:s*, "
+		      "s:s*, s:s*}",
 		      "state", session_state_name(st->state), "lost", st->lost,
 		      "paused", st->paused, "postcopy", st->postcopy, "kept",
-		      st->kept, "channels", st->channels, "plans",
-		      plans_of(st->plans), "effort", st->effort, "opaque",
-		      st->opaque, "notice", *s->notice ? s->notice : NULL);
+		      st->kept, "drops", st->drops, "channels", st->channels,
+		      "plans", plans_of(st->plans), "guest", st->guest,
+		      "effort", st->effort, "opaque", st->opaque, "notice",
+		      *s->notice ? s->notice : NULL);
 	const struct {
 		const char *key;
 		uint64_t value;

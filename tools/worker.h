@@ -11,6 +11,7 @@
 #include "common/parcel.h"
 #include "common/tls.h"
 #include "dedup/held.h"
+#include "memory/qemu-live.h"
 #include "wire/plan.h"
 
 /* virt-mig-session: the confined half of one migration.  Its monitor hands
@@ -40,6 +41,7 @@ struct worker_job {
 	struct tls_names names;
 	int socket; /* QEMU's listening one, or the peer's */
 	int shadow;
+	struct qemu_maps maps; /* of QEMU's memory */
 };
 
 struct worker {

@@ -6,9 +6,11 @@
 # build folder, and commit the file, the line and the seeds.
 check_PROGRAMS += %D%/fuzz-codec
 check_PROGRAMS += %D%/fuzz-conf
+check_PROGRAMS += %D%/fuzz-cpu-state
 check_PROGRAMS += %D%/fuzz-decode
 check_PROGRAMS += %D%/fuzz-elf
 check_PROGRAMS += %D%/fuzz-elf-program
+check_PROGRAMS += %D%/fuzz-guest-now
 check_PROGRAMS += %D%/fuzz-index
 check_PROGRAMS += %D%/fuzz-linux
 check_PROGRAMS += %D%/fuzz-kdump

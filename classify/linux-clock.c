@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "classify/linux-impl.h"
+#include "common/mem.h"
+#include "common/page.h"
+
+/* A kernel counts its ticks in jiffies_64, which begins five minutes before
+ * 2^32 and is in the part of its image that it writes to.  Symbols do not tell
+ * where, but little else there is in that range and goes at such a rate.
+ */
+#define CLOCK_FIRST UINT64_C(0xfff00000)
+#define CLOCK_LAST  (CLOCK_FIRST + 400000000000) /* ten years of 1000 Hz */
+/* How long it is looked at, at least, and by how much it may be wrong: an idle
+ * guest is late, but makes up for it.
+ */
+#define CLOCK_LOOK_NS 300000000
+#define CLOCK_PERCENT 10
+
+static const unsigned clock_rates[] = { 100, 250, 300, 1000 };
+
+#define CLOCK_WORDS_MAX 65536
+#define CLOCK_IMAGE_MAX (128u << 20)
+
+#define ENTRY_WRITABLE UINT64_C(2)
+#define ENTRY_NO_CODE  (UINT64_C(1) << 63)
+
+struct clock_word {
+	uint64_t gpa, first, last;
+};
+
+static bool
+clock_add(struct linux_clock *c, uint64_t gpa)
+{
+	if (c->nwords == CLOCK_WORDS_MAX)
+		return false;
+	c->words[c->nwords++] = (struct clock_word){ .gpa = gpa };
+	return true;
+}
+
+static void
+clock_scan(struct linux_clock *c, const struct physical *m, uint64_t gpa,
+	   uint64_t len)
+{
+	uint8_t bytes[PAGE_BYTES];
+
+	for (uint64_t at = gpa; at < gpa + len; at += PAGE_BYTES) {
+		if (!physical_read(m, at, bytes, sizeof(bytes)))
+			continue;
+		for (unsigned i = 0; i < PAGE_WORDS; i++) {
+			uint64_t v = page_word(bytes, i);
+
+			if (v >= CLOCK_FIRST && v < CLOCK_LAST &&
+			    !clock_add(c, at + 8 * (uint64_t)i))
+				return;
+		}
+	}
+}
+
+int
+linux_clock_find(struct linux_clock *c, const struct linux_tables *t,
+		 struct err *e)
+{
+	uint64_t text, va;
+
+	*c = (struct linux_clock){ .nwords = 0 };
+	c->words = calloc(CLOCK_WORDS_MAX, sizeof(*c->words));
+	if (!c->words)
+		return err_sys(e, "the guest's clock");
+	if (!vmcoreinfo_get(&t->info, "SYMBOL(_stext)", &text))
+		return err_set(e, ERR_USAGE, "no kernel");
+	for (va = text; va - text < CLOCK_IMAGE_MAX;) {
+		struct mmu_walk w;
+		bool mapped = mmu_walk(&t->mmu, va, &w);
+
+		if (w.size == 0)
+			break;
+		if (mapped && (w.entry & ENTRY_WRITABLE) &&
+		    (w.entry & ENTRY_NO_CODE))
+			clock_scan(c, t->mmu.memory, w.physical,
+				   w.size - (va & (w.size - 1)));
+		va = (va | (w.size - 1)) + 1;
+	}
+	return c->nwords > 0 ? 0 : err_set(e, ERR_USAGE, "no clock");
+}
+
+void
+linux_clock_close(struct linux_clock *c)
+{
+	free(c->words);
+	c->words = NULL;
+}
+
+static bool
+clock_read(const struct physical *m, uint64_t gpa, uint64_t *value)
+{
+	return physical_read(m, gpa, value, sizeof(*value));
+}
+
+static bool
+clock_is_right(uint64_t ticks, uint64_t ns)
+{
+	for (size_t i = 0; i < ARRAY_LEN(clock_rates); i++) {
+		uint64_t want = ns / 1000 * clock_rates[i] / 1000000;
+
+		if (ticks * 100 >= want * (100 - CLOCK_PERCENT) &&
+		    ticks * 100 <= want * (100 + CLOCK_PERCENT))
+			return ticks > 0;
+	}
+	return false;
+}
+
+bool
+linux_clock_moves(struct linux_clock *c, const struct physical *m,
+		  uint64_t now_ns)
+{
+	uint64_t ns = now_ns - c->began_ns, v;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->nwords; i++) {
+		struct clock_word w = c->words[i];
+
+		if (!clock_read(m, w.gpa, &v))
+			continue;
+		if (c->began_ns == 0)
+			w.first = w.last = v;
+		if (v < w.last)
+			continue;
+		w.last = v;
+		if (c->began_ns > 0 && ns >= CLOCK_LOOK_NS &&
+		    clock_is_right(v - w.first, ns)) {
+			c->gpa = w.gpa;
+			c->last = v;
+			return true;
+		}
+		c->words[kept++] = w;
+	}
+	c->nwords = kept;
+	if (c->began_ns == 0)
+		c->began_ns = now_ns;
+	return false;
+}
+
+bool
+linux_clock_holds(struct linux_clock *c, const struct physical *m)
+{
+	uint64_t v;
+
+	if (!clock_read(m, c->gpa, &v) || v < c->last || v >= CLOCK_LAST)
+		return false;
+	c->last = v;
+	return true;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "common/page.h"
+#include "memory/qemu-live.h"
+
+/* Less than this is no guest's RAM. */
+#define MAPS_LEAST (16u << 20)
+
+/* Pages that are kept until they are to be forgotten: page tables are asked
+ * for again and again.
+ */
+#define LIVE_CACHE 4096
+#define LIVE_AHEAD 16u
+
+struct live_page {
+	uint64_t round; /* in which it was read; 0: never */
+	uint64_t number;
+	uint8_t bytes[PAGE_BYTES];
+};
+
+/* Where RAM above 4 GiB begins in the RAM of a machine, what of it stands
+ * below: QEMU's pc and microvm, q35.  Where all of it is below there is one
+ * way only.
+ */
+static const uint64_t low_ends[] = { 0xc0000000, 0x80000000 };
+
+static void
+maps_add(struct qemu_maps *m, uint64_t at, uint64_t len)
+{
+	size_t i = m->n < QEMU_MAPS_MAX ? m->n++ : QEMU_MAPS_MAX - 1;
+
+	if (m->n == QEMU_MAPS_MAX && m->list[i].len > len)
+		return;
+	for (; i > 0 && m->list[i - 1].len < len; i--)
+		m->list[i] = m->list[i - 1];
+	m->list[i] = (struct qemu_map){ at, len };
+}
+
+static int
+maps_read(struct qemu_maps *m, const char *path, struct err *e)
+{
+	FILE *f = fopen(path, "re");
+	char line[512];
+
+	if (!f)
+		return err_sys(e, "%s", path);
+	while (fgets(line, sizeof(line), f)) {
+		uint64_t at, end;
+		char how[5];
+
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &at, &end,
+			   how) == 3 &&
+		    how[0] == 'r' && how[1] == 'w' && how[2] == '-' &&
+		    end - at >= MAPS_LEAST)
+			maps_add(m, at, end - at);
+	}
+	fclose(f);
+	return m->n > 0 ? 0 : err_set(e, ERR_USAGE, "%s: no RAM in it", path);
+}
+
+int
+qemu_maps_open(struct qemu_maps *m, pid_t pid, struct err *e)
+{
+	char path[64];
+
+	*m = (struct qemu_maps){ .fd = -1 };
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	if (maps_read(m, path, e) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	m->fd = open(path, O_RDONLY | O_CLOEXEC);
+	return m->fd >= 0 ? 0 : err_sys(e, "%s", path);
+}
+
+void
+qemu_maps_close(struct qemu_maps *m)
+{
+	if (m->fd >= 0)
+		close(m->fd);
+	m->fd = -1;
+}
+
+bool
+qemu_live_read(const struct qemu_live *l, uint64_t n, uint8_t page[4096])
+{
+	uint64_t k = n - l->first_page;
+
+	return k < l->memory.npages - l->first_page &&
+	       pread(l->fd, page, PAGE_BYTES,
+		     (off_t)(l->at + k * PAGE_BYTES)) == PAGE_BYTES;
+}
+
+/* Reads page n and, where somebody goes through all of them, some more: most of
+ * what it costs is to ask.
+ */
+static bool
+live_read(struct qemu_live *l, uint64_t n)
+{
+	uint64_t k = n - l->first_page, left = l->memory.npages - n;
+	uint64_t wanted = n == l->next ? MIN(left, LIVE_AHEAD) : 1;
+	struct iovec to[LIVE_AHEAD];
+	ssize_t got;
+
+	for (uint64_t i = 0; i < wanted; i++) {
+		struct live_page *c = &l->cache[1 + (n + i) % LIVE_CACHE];
+
+		c->round = 0;
+		to[i] = (struct iovec){ c->bytes, PAGE_BYTES };
+	}
+	got = preadv(l->fd, to, (int)wanted, (off_t)(l->at + k * PAGE_BYTES));
+	l->next = n + 1;
+	for (unsigned i = 0; (ssize_t)((i + 1) * PAGE_BYTES) <= got; i++) {
+		struct live_page *c = &l->cache[1 + (n + i) % LIVE_CACHE];
+
+		c->round = l->cache->round;
+		c->number = n + i;
+		l->next = n + i + 1;
+	}
+	return got >= PAGE_BYTES;
+}
+
+static const uint8_t *
+live_page(void *arg, uint64_t gpa, uint8_t scratch[4096])
+{
+	struct qemu_live *l = arg;
+	struct live_page *c;
+	uint64_t n;
+
+	(void)scratch;
+	if (!memory_run_at(l->runs, l->memory.nruns, gpa, &n))
+		return NULL;
+	c = &l->cache[1 + n % LIVE_CACHE];
+	if (c->round == l->cache->round && c->number == n)
+		return c->bytes;
+	return live_read(l, n) ? c->bytes : NULL;
+}
+
+static void
+live_forget(void *arg)
+{
+	struct qemu_live *l = arg;
+
+	l->cache->round++;
+}
+
+/* The i-th place in the process: first maps of that length; then the beginning
+ * and the end of longer ones, where RAM may have grown together with something
+ * else.
+ */
+static bool
+live_place(const struct qemu_maps *m, uint64_t len, unsigned i, uint64_t *at)
+{
+	for (unsigned longer = 0; longer < 2; longer++)
+		for (size_t k = 0; k < m->n; k++) {
+			const struct qemu_map *map = &m->list[k];
+			unsigned places = longer ? 2 : 1;
+
+			if (longer ? map->len <= len : map->len != len)
+				continue;
+			if (i >= places) {
+				i -= places;
+				continue;
+			}
+			*at = i ? map->at + map->len - len : map->at;
+			return true;
+		}
+	return false;
+}
+
+/* What of so much RAM a machine has below 4 GiB; 0: who knows. */
+static uint64_t
+live_low(const char *machine, uint64_t len)
+{
+	if (strstr(machine, "q35"))
+		return len >= 0xb0000000 ? low_ends[1] : len;
+	if (strstr(machine, "i440fx"))
+		return len >= 0xe0000000 ? low_ends[0] : len;
+	if (strstr(machine, "microvm"))
+		return len > 0xc0000000 ? low_ends[0] : len;
+	return 0;
+}
+
+/* The i-th layout, if that machine may have it. */
+static bool
+live_lay_out(struct qemu_live *l, const char *machine, uint64_t len, unsigned i)
+{
+	uint64_t low = i == 0 ? len : low_ends[i - 1];
+	uint64_t known = live_low(machine, len), first = l->first_page;
+
+	if (low > len || (i == 0 && len > 0xe0000000) ||
+	    (known != 0 && known != low))
+		return false;
+	l->runs[0] = (struct memory_run){ 0, low / PAGE_BYTES, first };
+	l->runs[1] = (struct memory_run){ UINT64_C(1) << 32,
+					  (len - low) / PAGE_BYTES,
+					  first + low / PAGE_BYTES };
+	l->memory.nruns = low < len ? 2 : 1;
+	return i == 0 || low < len;
+}
+
+int
+qemu_live_open(struct qemu_live *l, const struct qemu_maps *m,
+	       const struct qemu_ram *ram, unsigned way, struct err *e)
+{
+	unsigned layouts = 1 + ARRAY_LEN(low_ends);
+
+	*l = (struct qemu_live){ .fd = m->fd, .first_page = ram->first_page };
+	l->memory = (struct physical){ .page = live_page,
+				       .forget = live_forget,
+				       .arg = l,
+				       .runs = l->runs,
+				       .npages = ram->first_page +
+						 ram->len / PAGE_BYTES };
+	if (!live_place(m, ram->len, way / layouts, &l->at) ||
+	    !live_lay_out(l, ram->machine, ram->len, way % layouts))
+		return 0;
+	l->cache = calloc(1 + LIVE_CACHE, sizeof(*l->cache));
+	if (!l->cache)
+		return err_sys(e, "pages of the guest");
+	l->cache->round = 1;
+	return 1;
+}
+
+void
+qemu_live_close(struct qemu_live *l)
+{
+	free(l->cache);
+	l->cache = NULL;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/test.h"
+
+#include "memory/qemu-live.h"
+#include "stream/cpu-state.h"
+
+#define GIB (UINT64_C(1) << 30)
+#define LEN ((1u << 30) + 8192)
+
+static struct err e;
+
+/* This process is a QEMU with RAM of a length that nothing else has. */
+static void
+ram_is_found_and_read_as_it_is(void **state)
+{
+	const struct qemu_ram ours = { LEN, 100, "pc-i440fx-7.2" };
+	uint8_t scratch[4096], *ram;
+	struct qemu_maps maps;
+	struct qemu_live l;
+	const uint8_t *page;
+	unsigned way = 0;
+
+	(void)state;
+	ram = mmap(NULL, LEN + 8192, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_true(ram != MAP_FAILED);
+	ram += 4096;
+	assert_int_equal(mprotect(ram, LEN, PROT_READ | PROT_WRITE), 0);
+	memset(ram + 5 * 4096, 7, 4096);
+	assert_ok(qemu_maps_open(&maps, getpid(), &e), &e);
+	for (size_t i = 1; i < maps.n; i++)
+		assert_true(maps.list[i - 1].len >= maps.list[i].len);
+	assert_int_equal(qemu_live_open(&l, &maps, &ours, way, &e), 1);
+	assert_int_equal(l.at, (uint64_t)(uintptr_t)ram);
+	assert_int_equal(l.memory.npages, 100 + LEN / 4096);
+	page = l.memory.page(l.memory.arg, 5 * 4096, scratch);
+	assert_non_null(page);
+	assert_memory_equal(page, ram + 5 * 4096, 4096);
+	/* Once read it stays, until it is forgotten. */
+	ram[5 * 4096] = 8;
+	page = l.memory.page(l.memory.arg, 5 * 4096, scratch);
+	assert_int_equal(page[0], 7);
+	assert_true(qemu_live_read(&l, 105, scratch));
+	assert_int_equal(scratch[0], 8);
+	physical_forget(&l.memory);
+	page = l.memory.page(l.memory.arg, 5 * 4096, scratch);
+	assert_int_equal(page[0], 8);
+	assert_null(l.memory.page(l.memory.arg, LEN, scratch));
+	assert_false(qemu_live_read(&l, 99, scratch));
+	assert_false(qemu_live_read(&l, 100 + LEN / 4096, scratch));
+	qemu_live_close(&l);
+	qemu_maps_close(&maps);
+	munmap(ram - 4096, LEN + 8192);
+}
+
+/* How many ways there are, and where page n is then. */
+static unsigned
+ways(const struct qemu_maps *maps, uint64_t len, const char *machine)
+{
+	const struct qemu_ram ram = { .len = len, .machine = machine };
+	unsigned n = 0;
+
+	for (unsigned way = 0; way < QEMU_LIVE_WAYS; way++) {
+		struct qemu_live l;
+		uint64_t page;
+
+		if (qemu_live_open(&l, maps, &ram, way, &e) <= 0)
+			continue;
+		n++;
+		assert_true(memory_run_at(l.runs, l.memory.nruns, 0, &page));
+		assert_int_equal(page, 0);
+		if (l.memory.nruns == 2) {
+			assert_true(memory_run_at(l.runs, 2, 4 * GIB, &page));
+			assert_int_equal(page, l.runs[0].npages);
+			assert_false(memory_run_at(l.runs, 2, 4 * GIB - 4096,
+						   &page));
+		}
+		qemu_live_close(&l);
+	}
+	return n;
+}
+
+static void
+ram_stands_where_machines_have_it(void **state)
+{
+	struct qemu_maps maps = { .fd = -1, .n = 1 };
+
+	(void)state;
+	maps.list[0] = (struct qemu_map){ 0x7f0000000000, 2 * GIB };
+	assert_int_equal(ways(&maps, 2 * GIB, ""), 1);
+	maps.list[0].len = 3 * GIB; /* all of it below 4 GiB, or q35 */
+	assert_int_equal(ways(&maps, 3 * GIB, ""), 2);
+	maps.list[0].len = 8 * GIB;
+	assert_int_equal(ways(&maps, 8 * GIB, ""), 2);
+	assert_int_equal(ways(&maps, 8 * GIB, "pc-q35-7.2"), 1);
+	assert_int_equal(ways(&maps, 8 * GIB, "pc-i440fx-9.1"), 1);
+	assert_int_equal(ways(&maps, 8 * GIB, "microvm"), 1);
+	/* In a longer map at its beginning or at its end. */
+	assert_int_equal(ways(&maps, 2 * GIB, ""), 2);
+	assert_int_equal(ways(&maps, 9 * GIB, ""), 0);
+}
+
+static void
+nobody_has_no_memory(void **state)
+{
+	struct qemu_maps maps;
+
+	(void)state;
+	assert_err(qemu_maps_open(&maps, 0x7ffffffe, &e), &e, ERR_SYSTEM);
+	assert_int_equal(maps.fd, -1);
+}
+
+static void
+put_cpu(uint8_t *at, uint8_t version, uint64_t cr0, uint64_t cr3)
+{
+	static const uint8_t head[] = { 4,   0, 0, 0, 6, 3, 'c', 'p',
+					'u', 0, 0, 0, 1, 0, 0,   0 };
+
+	memcpy(at, head, sizeof(head));
+	at[16] = version;
+	for (unsigned i = 0; i < 8; i++) {
+		at[17 + 456 + i] = (uint8_t)(cr0 >> (56 - 8 * i));
+		at[17 + 472 + i] = (uint8_t)(cr3 >> (56 - 8 * i));
+	}
+}
+
+static void
+cpus_are_found_in_what_follows_the_ram(void **state)
+{
+	static uint8_t bytes[3000];
+	struct span in = span_of(bytes, sizeof(bytes));
+	struct cpu_state c;
+
+	(void)state;
+	put_cpu(bytes + 100, 12, 0x80050033, 0x123456000);
+	memcpy(bytes + 700, "\3cpu\3cpu", 8);
+	put_cpu(bytes + 1000, 11, 1, 2); /* another layout */
+	put_cpu(bytes + 1700, 12, 0x11, 0);
+	assert_true(cpu_state_next(&in, &c));
+	assert_int_equal(c.cr0, 0x80050033);
+	assert_int_equal(c.cr3, 0x123456000);
+	assert_true(cpu_state_next(&in, &c));
+	assert_int_equal(c.cr0, 0x11);
+	assert_false(cpu_state_next(&in, &c));
+	/* One that is cut off is none. */
+	in = span_of(bytes, 100 + 17 + 479);
+	assert_false(cpu_state_next(&in, &c));
+	in = span_of(bytes, 100 + 17 + 480);
+	assert_true(cpu_state_next(&in, &c));
+	in = span_of(bytes, 3);
+	assert_false(cpu_state_next(&in, &c));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ram_is_found_and_read_as_it_is),
+		cmocka_unit_test(ram_stands_where_machines_have_it),
+		cmocka_unit_test(nobody_has_no_memory),
+		cmocka_unit_test(cpus_are_found_in_what_follows_the_ram),
+	};
+
+	return cmocka_run_group_tests_name("qemu-live", tests, NULL, NULL);
+}
