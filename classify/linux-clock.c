@@ -35,8 +35,16 @@ struct clock_word {
 static bool
 clock_add(struct linux_clock *c, uint64_t gpa)
 {
+	struct clock_word *more = c->words;
+
 	if (c->nwords == CLOCK_WORDS_MAX)
 		return false;
+	if ((c->nwords & (c->nwords - 1)) == 0)
+		more = reallocarray(c->words, MAX(2 * c->nwords, (size_t)1),
+				    sizeof(*more));
+	if (!more)
+		return false;
+	c->words = more;
 	c->words[c->nwords++] = (struct clock_word){ .gpa = gpa };
 	return true;
 }
@@ -67,9 +75,6 @@ linux_clock_find(struct linux_clock *c, const struct linux_tables *t,
 	uint64_t text, va;
 
 	*c = (struct linux_clock){ .nwords = 0 };
-	c->words = calloc(CLOCK_WORDS_MAX, sizeof(*c->words));
-	if (!c->words)
-		return err_sys(e, "the guest's clock");
 	if (!vmcoreinfo_get(&t->info, "SYMBOL(_stext)", &text))
 		return err_set(e, ERR_USAGE, "no kernel");
 	for (va = text; va - text < CLOCK_IMAGE_MAX;) {

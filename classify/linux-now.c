@@ -29,7 +29,7 @@ struct guest_now {
 	size_t nplaces;
 	uint64_t per_chunk, chunk; /* that is known */
 	uint8_t free[NOW_CHUNK_MAX];
-	uint8_t bytes[2][NOW_CHUNK_MAX * NOW_STRUCT_MAX];
+	uint8_t *bytes[2]; /* of a chunk, read twice */
 };
 
 /* Part of the array, as it is now; zeros, which say "in use", where there is
@@ -222,6 +222,17 @@ now_place(struct guest_now *n, struct err *e)
 				 "the guest's memory is not where it thinks");
 }
 
+static int
+now_room(struct guest_now *n, struct err *e)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		n->bytes[i] = calloc(n->per_chunk, n->tables->layout.page_size);
+		if (!n->bytes[i])
+			return err_sys(e, "the guest's pages");
+	}
+	return 0;
+}
+
 struct guest_now *
 guest_now_open(const struct guest *g, struct err *e)
 {
@@ -243,7 +254,7 @@ guest_now_open(const struct guest *g, struct err *e)
 	if (n->per_chunk > NOW_CHUNK_MAX ||
 	    n->tables->layout.page_size > NOW_STRUCT_MAX)
 		(void)err_set(e, ERR_USAGE, "blocks of free pages too large");
-	else if (now_place(n, e) == 0 &&
+	else if (now_room(n, e) == 0 && now_place(n, e) == 0 &&
 		 linux_clock_find(&n->clock, n->tables, e) == 0)
 		return n;
 	guest_now_close(n);
@@ -256,6 +267,8 @@ guest_now_close(struct guest_now *n)
 	if (!n)
 		return;
 	linux_clock_close(&n->clock);
+	free(n->bytes[0]);
+	free(n->bytes[1]);
 	free(n->places);
 	free(n);
 }
