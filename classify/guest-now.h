@@ -27,6 +27,10 @@
  * (a kernel that starts again starts again with it), and at the end in the page
  * tables that the CPUs use.
  *
+ * And it holds for as long as QEMU sends pages whole: what it sends later as
+ * differences from what it sent before (xbzrle) it sends in its second round or
+ * later, so only pages that come for the first time may be left out.
+ *
  * One thread at a time.  The guest is one that was opened, with every check
  * passed, over memory that can be read again (physical.h).
  */

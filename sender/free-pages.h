@@ -13,7 +13,8 @@
  * them free (guest-now.h says why that is safe).  First the guest is looked
  * for in QEMU's memory, beside everything else; once it has been found, proved
  * and seen to tick, pages are dropped that are free now and still hold what
- * QEMU sent: which proves that QEMU's memory is where we read.  At the end, with
+ * QEMU sent: which proves that QEMU's memory is where we read; and only while no
+ * page has come for a second time.  At the end, with
  * the guest stopped, its CPUs must still run that kernel; if they do not, a
  * page may be missing there, and the migration must fail.
  */

@@ -215,6 +215,12 @@ lookup_sent(struct lookup *l, uint64_t n)
 	l->seen[n / 8] |= (uint8_t)(1u << n % 8);
 }
 
+bool
+lookup_was_sent(const struct lookup *l, uint64_t n)
+{
+	return l->seen[n / 8] >> n % 8 & 1;
+}
+
 /* The page of a base laid out like the guest that stands for page n. */
 static bool
 lookup_place(const struct lookup *l, const struct lookup_place *p, uint64_t n,
@@ -236,7 +242,7 @@ lookup_places(const struct lookup *l, uint64_t n,
 	uint64_t gpa = lookup_gpa(l, n);
 	size_t found = 0;
 
-	if (l->seen && (l->seen[n / 8] >> n % 8 & 1))
+	if (l->seen && lookup_was_sent(l, n))
 		refs[found++] = (struct plan_ref){ PLAN_BASE_HISTORY, n };
 	for (size_t i = 0; i < l->nplaces; i++) {
 		uint64_t page;

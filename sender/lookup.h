@@ -55,6 +55,9 @@ void lookup_fini(struct lookup *l) __attribute__((nonnull));
 
 /* Live: page n has been planned. */
 void lookup_sent(struct lookup *l, uint64_t n) __attribute__((nonnull));
+/* Live: whether page n was planned before. */
+bool lookup_was_sent(const struct lookup *l, uint64_t n)
+	__attribute__((nonnull));
 /* The pages that were or should be where page n of the memory is, the likeliest
  * first: of the history, of the kept memory, of a kernel.  Returns how many.
  */

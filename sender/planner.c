@@ -23,6 +23,7 @@ struct planner {
 	struct planner_config config;
 	struct lookup lookup;
 	struct match match;
+	bool again; /* live: a page has come again */
 };
 
 static const uint8_t *
@@ -191,12 +192,15 @@ planner_look_ahead(struct planning *g)
 	}
 }
 
+/* Once pages come again QEMU may send them as differences from what it sent
+ * before (xbzrle), and from then on that must have arrived.
+ */
 static bool
 planner_drops(const struct planner *p, const struct lookup_page *page)
 {
 	if (p->config.free)
-		return free_pages_drops(p->config.free, page->number,
-					page->bytes);
+		return !p->again && free_pages_drops(p->config.free,
+						     page->number, page->bytes);
 	return p->config.guest && guest_drops(p->config.guest, page->number);
 }
 
@@ -246,6 +250,9 @@ planner_next(struct planning *g, struct err *e)
 		return -1;
 	if (!g->planner)
 		return planner_page_plain(g, e);
+	if (g->planner->config.shadow)
+		g->planner->again |=
+			lookup_was_sent(&g->planner->lookup, b->number);
 	if (g->i == g->ahead)
 		planner_look_ahead(g);
 	if (planner_page(g, e) < 0)

@@ -84,6 +84,10 @@ def move(n, source, machine):
     """Moves the guest; the QEMU where it is then, and what was said of it."""
     name = {k: "unix:%s/%s%d" % (work, k, n) for k in ("in", "out", "wire")}
     target = Qemu(n, machine, "-S", "-incoming", "defer")
+    # Every other time with differences: what they are from must have arrived.
+    for q in (source, target):
+        q.do("migrate-set-capabilities", capabilities=[
+            {"capability": "xbzrle", "state": n % 2 == 0}])
     target.do("migrate-incoming", uri=name["in"])
     receive = subprocess.Popen(
         [build + "/virt-mig", "relay-receive", "--listen", name["wire"],
