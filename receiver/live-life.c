@@ -336,6 +336,7 @@ live_receiver_cancel(struct live_receiver *r, const struct err *why)
 const struct live_receiver_stats *
 live_receiver_stats(struct live_receiver *r)
 {
+	r->stats.sealed = r->sealed;
 	r->stats.state = SESSION_STREAM;
 	if (r->ended)
 		r->stats.state =

@@ -51,8 +51,9 @@ struct live_receiver_config {
 
 struct live_receiver_stats {
 	enum session_state state;
-	bool lost; /* no connection at the moment */
-	bool kept; /* the shadow is what the sender keeps, too */
+	bool lost;   /* no connection at the moment */
+	bool sealed; /* all frames came, and both ends agree on them */
+	bool kept;   /* the shadow is what the sender keeps, too */
 	unsigned channels;
 	uint64_t ram_bytes;  /* of the guest; 0: not known yet */
 	uint64_t qemu_bytes; /* taken by QEMU */

@@ -129,7 +129,7 @@ there_run(struct there *t, struct err *why)
 				there_again(t);
 			t->early |= live_peer_next_is(&t->peer, MESSAGE_COMMIT,
 						      0) &&
-				    !t->peer.heard[MESSAGE_SEALED];
+				    !live_receiver_stats(t->r)->sealed;
 			said = fuzz_peer_say(&t->peer);
 			since = clock_wall_ns();
 		}
