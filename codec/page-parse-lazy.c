@@ -9,7 +9,7 @@
  * time to go on like that, and to remember every byte.
  */
 #define WORTH       5  /* of a byte that need not be sent */
-#define SHORT       16 /* a longer match is taken at once */
+#define SHORT       32 /* a longer match is taken at once */
 #define LONG_ENOUGH 64 /* the same for who is patient */
 #define LONG        32 /* a longer repeated one ends the search */
 #define TAIL        16 /* bytes at the end that are not searched */
@@ -27,7 +27,7 @@ static int
 score_new(uint32_t len, uint32_t dist)
 {
 	return (int)len * WORTH - 8 - (31 - __builtin_clz(dist >> 3 | 1)) -
-	       (dist % 8 ? 7 : 0);
+	       (dist % 8 ? 5 : 0);
 }
 
 static void
