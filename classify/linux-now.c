@@ -24,7 +24,7 @@ struct guest_now {
 	const struct linux_tables *tables;
 	struct linux_clock clock;
 	uint64_t array;
-	/* Of each page of the array, where it is; it never moves. */
+	/* Of each page of the array, where it was at first: it may move. */
 	uint64_t *places;
 	size_t nplaces;
 	uint64_t per_chunk, chunk; /* that is known */
@@ -32,7 +32,7 @@ struct guest_now {
 	uint8_t *bytes[2]; /* of a chunk, read twice */
 };
 
-/* Part of the array, as it is now; zeros, which say "in use", where there is
+/* Part of the array, as it is now; all ones, which say "in use", where there is
  * none.
  */
 static void
@@ -48,7 +48,7 @@ now_read(const struct guest_now *n, uint64_t pfn, uint64_t npages, uint8_t *out)
 		if (k >= n->nplaces || n->places[k] == 0 ||
 		    !physical_read(n->guest->memory, n->places[k] + in, out,
 				   part))
-			memset(out, 0, part);
+			memset(out, 0xff, part);
 	}
 }
 
@@ -86,6 +86,28 @@ now_block(struct guest_now *n, uint64_t i)
 	return pages;
 }
 
+/* Says "in use" of what was read where the array is not any more: kernels that
+ * save on it map parts of it elsewhere and give away the pages.
+ */
+static void
+now_doubt(struct guest_now *n, uint64_t chunk)
+{
+	uint64_t len = n->per_chunk * n->tables->layout.page_size, part;
+	uint64_t at = chunk * len, end = at + len;
+
+	physical_forget(n->guest->memory);
+	for (; at < end; at += part) {
+		uint64_t k = at / PAGE_BYTES, now;
+
+		part = MIN(PAGE_BYTES - at % PAGE_BYTES, end - at);
+		if (k >= n->nplaces ||
+		    !mmu_translate(&n->tables->mmu, n->array + k * PAGE_BYTES,
+				   &now) ||
+		    now != n->places[k])
+			memset(n->bytes[0] + (at - chunk * len), 0xff, part);
+	}
+}
+
 static void
 now_load(struct guest_now *n, uint64_t chunk)
 {
@@ -93,6 +115,7 @@ now_load(struct guest_now *n, uint64_t chunk)
 		physical_forget(n->guest->memory);
 		now_read(n, chunk * n->per_chunk, n->per_chunk, n->bytes[i]);
 	}
+	now_doubt(n, chunk);
 	memset(n->free, 0, sizeof(n->free));
 	for (uint64_t i = 0; i < n->per_chunk;)
 		i += now_block(n, i);

@@ -122,6 +122,23 @@ a_page_in_use_is_not_free(void **state)
 	guest_now_close(n);
 }
 
+/* What describes the pages has moved: what stood there says nothing. */
+static void
+an_array_that_moves_is_not_believed(void **state)
+{
+	struct guest_now *n = open_ticking();
+
+	(void)state;
+	linux_put(mem, AT_DIRECT_3, 0x40000081); /* 1 GiB on */
+	assert_true(guest_now_look(n));
+	for (unsigned i = 0; i < 8; i++)
+		assert_false(guest_now_is_free(n, PFN_FREE + i));
+	linux_put(mem, AT_DIRECT_3, 0x81);
+	assert_true(guest_now_look(n));
+	assert_true(guest_now_is_free(n, PFN_FREE));
+	guest_now_close(n);
+}
+
 /* The order that was read is that of a block that is no more. */
 static void
 shrink(void)
@@ -254,6 +271,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		now(what_is_free_is_read_anew),
 		now(a_page_in_use_is_not_free),
+		now(an_array_that_moves_is_not_believed),
 		now(what_changes_while_it_is_read_is_not_believed),
 		now(a_block_that_makes_no_sense_is_none),
 		now(only_a_clock_is_a_clock),
