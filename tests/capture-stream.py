@@ -80,18 +80,25 @@ def wait_until(what, condition):
 
 def pump(source, destination, keep):
     """Until the end of 'source', to 'destination' and into the file 'keep',
-    which may be None."""
-    while True:
-        data = source.recv(1 << 18)
-        if not data:
-            break
-        if keep:
-            keep.write(data)
-            keep.flush()
+    which may be None.  If either breaks, both are over."""
+    try:
+        while True:
+            data = source.recv(1 << 18)
+            if not data:
+                break
+            if keep:
+                keep.write(data)
+                keep.flush()
+            if destination:
+                destination.sendall(data)
         if destination:
-            destination.sendall(data)
-    if destination:
-        destination.shutdown(socket.SHUT_WR)
+            destination.shutdown(socket.SHUT_WR)
+    except OSError:
+        for end in filter(None, (source, destination)):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
 
 def connect(name, path, prefix):

@@ -17,9 +17,9 @@
 #include "tools/verb.h"
 
 struct relay_receive {
-	struct transfer transfer;
+	struct relay relay;
 	struct endpoint listen, target;
-	const char *keep, *shadow_dir, *port_file;
+	const char *port_file;
 	struct live_receiver_config config;
 	struct loop loop;
 	int fd; /* listening */
@@ -27,32 +27,26 @@ struct relay_receive {
 	struct endpoint_addr where;
 	struct tls *tls;
 	struct live_receiver *live;
-	struct newfile file;
 	uint64_t began;
 	bool have_target, cancelled;
 };
 
 enum {
-	OPT_KEEP = 1,
-	OPT_LISTEN,
+	OPT_LISTEN = 1,
 	OPT_PORT_FILE,
-	OPT_RECONNECT,
-	OPT_SHADOW_DIR,
 	OPT_TARGET,
 };
 
 static const struct option options[] = {
-	{ "keep", required_argument, NULL, OPT_KEEP },
 	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "port-file", required_argument, NULL, OPT_PORT_FILE },
-	{ "reconnect-timeout", required_argument, NULL, OPT_RECONNECT },
-	{ "shadow-dir", required_argument, NULL, OPT_SHADOW_DIR },
 	{ "target", required_argument, NULL, OPT_TARGET },
+	RELAY_OPTIONS,
 	TRANSFER_OPTIONS,
 	{ NULL, 0, NULL, 0 },
 };
 
-static const char relay_usage_text[] =
+static const char relay_receive_usage[] =
 	"Usage: virt-mig relay-receive [OPTION]... --target unix:PATH\n\n"
 	"Waits for 'virt-mig relay-send' and gives the migration to the QEMU "
 	"that waits\n"
@@ -64,38 +58,23 @@ static const char relay_usage_text[] =
 	"of "
 	"them)\n"
 	"  --listen unix:PATH   a socket on this host\n"
-	"  --port-file FILE     write there where we listen, once we do\n"
-	"  --keep FILE          keep the guest's memory there if the sender "
-	"keeps it,\n"
-	"                       too: --previous of the next migration\n"
-	"  --shadow-dir DIR     where else it is while the guest moves "
-	"(/var/tmp)\n"
-	"  --reconnect-timeout S  seconds to wait for a lost sender (60; 0: "
-	"not at all)\n";
+	"  --port-file FILE     write there where we listen, once we do\n";
 
 static int
 relay_receive_set(struct relay_receive *c, int option, const char *value,
 		  struct err *e)
 {
 	switch (option) {
-	case OPT_KEEP:
-		c->keep = value;
-		return 0;
 	case OPT_LISTEN:
 		return endpoint_parse(value, TRANSFER_PORT, &c->listen, e);
 	case OPT_PORT_FILE:
 		c->port_file = value;
 		return 0;
-	case OPT_RECONNECT:
-		return relay_parse_seconds(value, &c->config.reconnect_ms, e);
-	case OPT_SHADOW_DIR:
-		c->shadow_dir = value;
-		return 0;
 	case OPT_TARGET:
 		c->have_target = true;
 		return endpoint_parse(value, 0, &c->target, e);
 	default:
-		return transfer_set(&c->transfer, option, value, e);
+		return relay_set(&c->relay, option, value, e);
 	}
 }
 
@@ -109,7 +88,7 @@ relay_receive_parse(struct relay_receive *c, int argc, char **argv,
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if (relay_receive_set(c, option, optarg, e) < 0)
 			return -1;
-	if (c->transfer.help)
+	if (c->relay.transfer.help)
 		return 0;
 	if (argc != optind || !c->have_target || !c->target.is_unix)
 		return err_set(e, ERR_USAGE,
@@ -158,7 +137,7 @@ relay_receive_on_tick(void *arg, bool asked)
 	at = (struct progress_at){ .done = s->qemu_bytes,
 				   .all = MAX(s->qemu_bytes, s->ram_bytes),
 				   .wire = s->wire_bytes };
-	transfer_show(&c->transfer, &at, asked);
+	transfer_show(&c->relay.transfer, &at, asked);
 }
 
 /* The first connection is the session; another can only be the same sender,
@@ -180,8 +159,7 @@ relay_receive_on_connection(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	l->peer_fd = peer;
-	if (relay_shadow(&c->file, c->keep, c->shadow_dir, &l->shadow_fd, &e) <
-	    0) {
+	if (relay_shadow(&c->relay, &l->shadow_fd, &e) < 0) {
 		close(peer);
 		fprintf(stderr, "virt-mig relay-receive: %s\n", e.text);
 		return;
@@ -202,23 +180,24 @@ relay_receive_open(struct relay_receive *c, struct err *e)
 		      c, e) < 0 ||
 	    endpoint_listen(&c->listen, &c->fd, &c->where, e) < 0)
 		return -1;
-	if (c->transfer.tls_dir || !endpoint_addr_is_local(&c->where)) {
-		c->tls = tls_open(TLS_SERVER, c->transfer.tls_dir, e);
+	if (c->relay.transfer.tls_dir || !endpoint_addr_is_local(&c->where)) {
+		c->tls = tls_open(TLS_SERVER, c->relay.transfer.tls_dir, e);
 		if (!c->tls)
 			return -1;
 	}
 	l->loop = c->loop.base;
 	l->tls = c->tls;
-	l->held = c->transfer.held;
-	l->nheld = c->transfer.nheld;
-	l->threads = c->transfer.threads;
+	l->held = c->relay.transfer.held;
+	l->nheld = c->relay.transfer.nheld;
+	l->threads = c->relay.transfer.threads;
+	l->reconnect_ms = c->relay.reconnect_ms;
 	l->room = shadow_room();
-	l->keep = c->keep;
+	l->keep = c->relay.keep;
 	c->listener = event_new(c->loop.base, c->fd, EV_READ | EV_PERSIST,
 				relay_receive_on_connection, c);
 	if (!c->listener || event_add(c->listener, NULL) < 0)
 		return err_set(e, ERR_SYSTEM, "out of memory");
-	transfer_listening(&c->transfer, &c->where, c->port_file);
+	transfer_listening(&c->relay.transfer, &c->where, c->port_file);
 	return 0;
 }
 
@@ -241,7 +220,6 @@ relay_receive_turn(struct relay_receive *c, struct err *e)
 	fprintf(stderr, "virt-mig relay-receive: refused: %s\n", why.text);
 	live_receiver_free(c->live);
 	c->live = NULL;
-	newfile_close(&c->file);
 	return 1;
 }
 
@@ -257,9 +235,8 @@ relay_receive_print(struct relay_receive *c, struct err *e)
 		.wall_s = (double)(clock_wall_ns() - c->began) / 1e9,
 	};
 
-	if (relay_keep(&c->file, s->kept, e) < 0)
-		return -1;
-	return transfer_print(&c->transfer, &r, e);
+	relay_keep(&c->relay, s->kept);
+	return transfer_print(&c->relay.transfer, &r, e);
 }
 
 static int
@@ -269,11 +246,11 @@ relay_receive_run(struct relay_receive *c, struct err *e)
 
 	if (ret < 0)
 		return -1;
-	transfer_begin(&c->transfer, "migrating");
+	transfer_begin(&c->relay.transfer, "migrating");
 	do
 		ret = relay_receive_turn(c, e);
 	while (ret == 1);
-	transfer_end(&c->transfer);
+	transfer_end(&c->relay.transfer);
 	return ret < 0 ? -1 : relay_receive_print(c, e);
 }
 
@@ -285,23 +262,21 @@ cmd_relay_receive(int argc, char **argv, struct err *e)
 
 	if (!c)
 		return err_sys(e, "relay-receive");
-	transfer_init(&c->transfer, "relay-receive");
+	relay_init(&c->relay, "relay-receive");
 	c->fd = -1;
-	c->file.fd = -1;
 	c->listen.port = TRANSFER_PORT;
 	c->config =
-		(struct live_receiver_config){ .reconnect_ms =
-						       RELAY_RECONNECT_MS,
-					       .open = relay_receive_on_open,
+		(struct live_receiver_config){ .open = relay_receive_on_open,
 					       .arg = c };
 	if (relay_receive_parse(c, argc, argv, e) < 0)
 		return -1;
-	if (c->transfer.help) {
-		fputs(relay_usage_text, stdout);
+	if (c->relay.transfer.help) {
+		fputs(relay_receive_usage, stdout);
+		fputs(relay_usage, stdout);
 		fputs(transfer_usage, stdout);
 		return 0;
 	}
-	ret = transfer_open(&c->transfer, e);
+	ret = transfer_open(&c->relay.transfer, e);
 	if (ret == 0)
 		ret = relay_receive_run(c, e);
 	live_receiver_free(c->live);
@@ -311,9 +286,8 @@ cmd_relay_receive(int argc, char **argv, struct err *e)
 		close(c->fd);
 	if (c->listen.is_unix)
 		unlink(c->listen.host);
-	newfile_close(&c->file);
 	tls_close(c->tls);
 	loop_fini(&c->loop);
-	transfer_close(&c->transfer);
+	relay_close(&c->relay);
 	return ret;
 }

@@ -19,15 +19,13 @@
 #include "tools/verb.h"
 
 struct relay_send {
-	struct transfer transfer;
+	struct relay relay;
 	struct endpoint listen, to;
-	const char *keep, *shadow_dir;
 	struct live_sender_config config;
 	struct effort codec; /* a pinned one */
 	struct loop loop;
 	struct tls *tls;
 	struct live_sender *live;
-	struct newfile file;
 	char socket[ENDPOINT_HOST_MAX]; /* to be removed */
 	bool have_listen;
 };
@@ -36,27 +34,22 @@ enum {
 	OPT_EFFORT = 1,
 	OPT_CODEC,
 	OPT_BANDWIDTH,
-	OPT_KEEP,
 	OPT_LISTEN,
 	OPT_NO_FREE_DROP,
-	OPT_RECONNECT,
-	OPT_SHADOW_DIR,
 };
 
 static const struct option options[] = {
 	{ "bandwidth", required_argument, NULL, OPT_BANDWIDTH },
 	{ "codec", required_argument, NULL, OPT_CODEC },
 	{ "effort", required_argument, NULL, OPT_EFFORT },
-	{ "keep", required_argument, NULL, OPT_KEEP },
 	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "no-free-drop", no_argument, NULL, OPT_NO_FREE_DROP },
-	{ "reconnect-timeout", required_argument, NULL, OPT_RECONNECT },
-	{ "shadow-dir", required_argument, NULL, OPT_SHADOW_DIR },
+	RELAY_OPTIONS,
 	TRANSFER_OPTIONS,
 	{ NULL, 0, NULL, 0 },
 };
 
-static const char relay_usage_text[] =
+static const char relay_send_usage[] =
 	"Usage: virt-mig relay-send [OPTION]... --listen unix:PATH "
 	"HOST[:PORT]\n\n"
 	"Takes one live migration of QEMU, which connects to PATH, to a host "
@@ -66,14 +59,7 @@ static const char relay_usage_text[] =
 	"  --effort auto|fixed:NAME  how hard to try; see 'send'\n"
 	"  --codec NAME[:LEVEL]  always that one; see 'send'\n"
 	"  --bandwidth RATE     at most so many bits a second: 100M, 2.5G\n"
-	"  --keep FILE          keep the guest's memory there if the receiver "
-	"keeps it,\n"
-	"                       too: --previous of the next migration\n"
-	"  --no-free-drop       send pages that the guest has free, too\n"
-	"  --shadow-dir DIR     where else it is while the guest moves "
-	"(/var/tmp)\n"
-	"  --reconnect-timeout S  seconds to try to connect again (60; 0: not "
-	"at all)\n";
+	"  --no-free-drop       send pages that the guest has free, too\n";
 
 static int
 relay_send_set(struct relay_send *c, int option, const char *value,
@@ -87,22 +73,14 @@ relay_send_set(struct relay_send *c, int option, const char *value,
 					    e);
 	case OPT_EFFORT:
 		return transfer_parse_effort(value, &c->config.effort, e);
-	case OPT_KEEP:
-		c->keep = value;
-		return 0;
 	case OPT_LISTEN:
 		c->have_listen = true;
 		return endpoint_parse(value, 0, &c->listen, e);
 	case OPT_NO_FREE_DROP:
 		c->config.memory = NULL;
 		return 0;
-	case OPT_RECONNECT:
-		return relay_parse_seconds(value, &c->config.reconnect_ms, e);
-	case OPT_SHADOW_DIR:
-		c->shadow_dir = value;
-		return 0;
 	default:
-		return transfer_set(&c->transfer, option, value, e);
+		return relay_set(&c->relay, option, value, e);
 	}
 }
 
@@ -115,7 +93,7 @@ relay_send_parse(struct relay_send *c, int argc, char **argv, struct err *e)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if (relay_send_set(c, option, optarg, e) < 0)
 			return -1;
-	if (c->transfer.help)
+	if (c->relay.transfer.help)
 		return 0;
 	if (argc - optind != 1 || !c->have_listen || !c->listen.is_unix)
 		return err_set(e, ERR_USAGE,
@@ -148,7 +126,7 @@ relay_send_on_tick(void *arg, bool asked)
 	snprintf(more, sizeof(more), "%s, %.0f Mb/s%s%s", s->effort,
 		 s->link_rate * 8 / 1e6, s->paused ? ", guest stopped" : "",
 		 s->lost ? ", connection lost" : "");
-	transfer_show(&c->transfer, &at, asked);
+	transfer_show(&c->relay.transfer, &at, asked);
 }
 
 static void
@@ -185,22 +163,22 @@ relay_send_open(struct relay_send *c, struct err *e)
 		      e) < 0 ||
 	    endpoint_resolve(&c->to, addrs, &n, e) < 0)
 		return -1;
-	if (c->transfer.tls_dir || !endpoint_addr_is_local(&addrs[0])) {
-		c->tls = tls_open(TLS_CLIENT, c->transfer.tls_dir, e);
+	if (c->relay.transfer.tls_dir || !endpoint_addr_is_local(&addrs[0])) {
+		c->tls = tls_open(TLS_CLIENT, c->relay.transfer.tls_dir, e);
 		if (!c->tls)
 			return -1;
 	}
 	l->loop = c->loop.base;
 	l->tls = c->tls;
 	l->host = c->to.host;
-	l->held = c->transfer.held;
-	l->nheld = c->transfer.nheld;
-	l->threads = c->transfer.threads;
+	l->held = c->relay.transfer.held;
+	l->nheld = c->relay.transfer.nheld;
+	l->threads = c->relay.transfer.threads;
+	l->reconnect_ms = c->relay.reconnect_ms;
 	l->room = shadow_room();
-	l->keep = c->keep;
+	l->keep = c->relay.keep;
 	if (relay_connect(&c->to, &l->peer_fd, e) < 0 ||
-	    relay_shadow(&c->file, c->keep, c->shadow_dir, &l->shadow_fd, e) <
-		    0 ||
+	    relay_shadow(&c->relay, &l->shadow_fd, e) < 0 ||
 	    endpoint_listen(&c->listen, &l->qemu_fd, &bound, e) < 0)
 		return -1;
 	snprintf(c->socket, sizeof(c->socket), "%s", c->listen.host);
@@ -226,9 +204,8 @@ relay_send_print(struct relay_send *c, uint64_t began, struct err *e)
 		.drops = s->drops,
 	};
 
-	if (relay_keep(&c->file, s->kept, e) < 0)
-		return -1;
-	return transfer_print(&c->transfer, &r, e);
+	relay_keep(&c->relay, s->kept);
+	return transfer_print(&c->relay.transfer, &r, e);
 }
 
 static int
@@ -239,10 +216,10 @@ relay_send_run(struct relay_send *c, struct err *e)
 
 	if (relay_send_open(c, e) < 0)
 		return -1;
-	transfer_begin(&c->transfer, "migrating");
+	transfer_begin(&c->relay.transfer, "migrating");
 	while (!live_sender_is_over(c->live, &why))
 		event_base_loop(c->loop.base, EVLOOP_ONCE);
-	transfer_end(&c->transfer);
+	transfer_end(&c->relay.transfer);
 	if (why.code != ERR_NONE) {
 		*e = why;
 		return -1;
@@ -258,30 +235,27 @@ cmd_relay_send(int argc, char **argv, struct err *e)
 
 	if (!c)
 		return err_sys(e, "relay-send");
-	transfer_init(&c->transfer, "relay-send");
-	c->file.fd = -1;
-	c->config =
-		(struct live_sender_config){ .reconnect_ms = RELAY_RECONNECT_MS,
-					     .memory = relay_memory,
-					     .lost = relay_send_on_lost,
-					     .notice = relay_send_on_notice,
-					     .arg = c };
+	relay_init(&c->relay, "relay-send");
+	c->config = (struct live_sender_config){ .memory = relay_memory,
+						 .lost = relay_send_on_lost,
+						 .notice = relay_send_on_notice,
+						 .arg = c };
 	if (relay_send_parse(c, argc, argv, e) < 0)
 		return -1;
-	if (c->transfer.help) {
-		fputs(relay_usage_text, stdout);
+	if (c->relay.transfer.help) {
+		fputs(relay_send_usage, stdout);
+		fputs(relay_usage, stdout);
 		fputs(transfer_usage, stdout);
 		return 0;
 	}
-	ret = transfer_open(&c->transfer, e);
+	ret = transfer_open(&c->relay.transfer, e);
 	if (ret == 0)
 		ret = relay_send_run(c, e);
 	live_sender_free(c->live);
 	if (*c->socket)
 		unlink(c->socket);
-	newfile_close(&c->file);
 	tls_close(c->tls);
 	loop_fini(&c->loop);
-	transfer_close(&c->transfer);
+	relay_close(&c->relay);
 	return ret;
 }

@@ -2,13 +2,45 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "tools/relay.h"
 
-int
+#define RELAY_RECONNECT_MS 60000
+
+const char relay_usage[] =
+	"  --keep FILE          keep the guest's memory there if the other end "
+	"keeps it,\n"
+	"                       too: --previous of the next migration\n"
+	"  --shadow-dir DIR     where else it is while the guest moves, if it "
+	"is large\n"
+	"                       (/var/tmp)\n"
+	"  --reconnect-timeout S  seconds in which a lost connection may be "
+	"made "
+	"again\n"
+	"                       (60; 0: it may not)\n";
+
+void
+relay_init(struct relay *r, const char *verb)
+{
+	*r = (struct relay){ .name = verb,
+			     .reconnect_ms = RELAY_RECONNECT_MS,
+			     .file.fd = -1 };
+	transfer_init(&r->transfer, verb);
+}
+
+void
+relay_close(struct relay *r)
+{
+	newfile_close(&r->file);
+	transfer_close(&r->transfer);
+}
+
+/* "60": seconds, as milliseconds. */
+static int
 relay_parse_seconds(const char *text, unsigned *ms, struct err *e)
 {
 	char *end;
@@ -22,32 +54,55 @@ relay_parse_seconds(const char *text, unsigned *ms, struct err *e)
 }
 
 int
-relay_shadow(struct newfile *f, const char *keep, const char *dir, int *fd,
-	     struct err *e)
+relay_set(struct relay *r, int option, const char *value, struct err *e)
 {
-	*f = (struct newfile){ .fd = -1 };
-	if (keep) {
-		if (newfile_open(f, keep, e) < 0)
-			return -1;
-		*fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
-	} else {
-		*fd = open(dir ? dir : "/var/tmp",
-			   O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	}
-	if (*fd >= 0)
+	switch (option) {
+	case RELAY_KEEP:
+		r->keep = value;
 		return 0;
-	(void)err_sys(e, "a file in %.120s", dir ? dir : "/var/tmp");
-	newfile_close(f);
-	return -1;
+	case RELAY_RECONNECT:
+		return relay_parse_seconds(value, &r->reconnect_ms, e);
+	case RELAY_SHADOW_DIR:
+		r->shadow_dir = value;
+		return 0;
+	default:
+		return transfer_set(&r->transfer, option, value, e);
+	}
 }
 
 int
-relay_keep(struct newfile *f, bool kept, struct err *e)
+relay_shadow(struct relay *r, int *fd, struct err *e)
 {
-	if (f->fd >= 0 && kept)
-		return newfile_commit(f, e);
-	newfile_close(f);
-	return 0;
+	const char *dir = r->shadow_dir ? r->shadow_dir : "/var/tmp";
+
+	newfile_close(&r->file);
+	if (r->keep) {
+		if (newfile_open(&r->file, r->keep, e) < 0)
+			return -1;
+		*fd = fcntl(r->file.fd, F_DUPFD_CLOEXEC, 0);
+	} else {
+		*fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	}
+	if (*fd >= 0)
+		return 0;
+	(void)err_sys(e, "a file in %.120s", dir);
+	newfile_close(&r->file);
+	return -1;
+}
+
+void
+relay_keep(struct relay *r, bool kept)
+{
+	struct err e;
+
+	if (!r->keep)
+		return;
+	if (!kept)
+		(void)err_set(&e, ERR_LIMIT, "not by both ends");
+	if (kept && newfile_commit(&r->file, &e) == 0)
+		return;
+	fprintf(stderr, "virt-mig %s: %s is not kept: %s\n", r->name, r->keep,
+		e.text);
 }
 
 static int
