@@ -15,7 +15,7 @@ EXTRA_DIST += %D%/relay.sh
 TESTS += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh
 EXTRA_DIST += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh \
 	%D%/crash-matrix %D%/hosts/beat.c %D%/hosts/half-close.c \
-	%D%/hosts/hosts.sh %D%/hosts/qemu-odd
+	%D%/hosts/hosts.sh %D%/hosts/other-end.py %D%/hosts/qemu-odd
 
 check_PROGRAMS += %D%/test-buf
 %C%_test_buf_SOURCES = %D%/test-buf.c %D%/test.h
@@ -414,6 +414,11 @@ check_PROGRAMS += %D%/test-domain
 %C%_test_domain_SOURCES = %D%/test-domain.c %D%/test.h
 %C%_test_domain_LDADD = tools/libhost.a $(TEST_LIBS) $(HOST_LIBS)
 TESTS += %D%/test-domain
+
+check_PROGRAMS += %D%/test-leftover
+%C%_test_leftover_SOURCES = %D%/test-leftover.c %D%/test.h
+%C%_test_leftover_LDADD = tools/libhost.a $(TEST_LIBS) $(HOST_LIBS)
+TESTS += %D%/test-leftover
 
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh

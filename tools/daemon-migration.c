@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "tools/daemon.h"
+#include "tools/leftover.h"
 #include "tools/report.h"
 
 static void
@@ -149,6 +150,7 @@ migration_on_child(struct daemon *d, int pid)
 				migration_on_parcel(m->fd, EV_READ, m);
 		}
 	migrations_prune(d);
+	leftover_clean(SETTINGS_RUN, LEFTOVER_AGE_S);
 }
 
 void

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tools/daemon.h"
+#include "tools/leftover.h"
 
 static void
 on_control(evutil_socket_t fd, short what, void *arg)
@@ -84,6 +85,7 @@ daemon_init(struct daemon *d, struct settings *s, int control_fd, int peers_fd,
 		d->callers[i].fd = -1;
 	if (settings_ids(s, &d->ids, e) < 0 || daemon_folders(d, e) < 0)
 		return -1;
+	leftover_clean(SETTINGS_RUN, LEFTOVER_AGE_S);
 	d->base = event_base_new();
 	if (!d->base)
 		return err_set(e, ERR_SYSTEM, "no event loop");

@@ -71,6 +71,7 @@ noinst_LIBRARIES += %D%/libhost.a
 	%D%/control.c %D%/control.h \
 	%D%/domain.c %D%/domain.h \
 	%D%/index-later.c \
+	%D%/leftover.c %D%/leftover.h \
 	%D%/migrate.h \
 	%D%/migrate-prepare.c \
 	%D%/migrate-run.c \

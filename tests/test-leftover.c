@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/test.h"
+#include "tools/leftover.h"
+
+static char dir[] = "/tmp/test-leftover-XXXXXX";
+static struct sockaddr_un at;
+
+static const char *
+path(const char *name)
+{
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/%s", dir, name);
+	return at.sun_path;
+}
+
+static int
+make_socket(const char *name)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	at.sun_family = AF_UNIX;
+	path(name);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
+static bool
+exists(const char *name)
+{
+	return access(path(name), F_OK) == 0;
+}
+
+static void
+what_nobody_has_is_removed_and_nothing_else(void **state)
+{
+	int used = make_socket("used.sock"), peer, other;
+
+	(void)state;
+	close(make_socket("left.sock"));
+	close(make_socket("another"));
+	close(open(path("file.sock"), O_CREAT | O_WRONLY, 0600));
+	leftover_clean(dir, 0);
+	assert_true(exists("used.sock"));
+	assert_false(exists("left.sock"));
+	assert_true(exists("another"));
+	assert_true(exists("file.sock"));
+	/* Nobody was taken for a migration. */
+	assert_int_equal(fcntl(used, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(accept(used, NULL, NULL), -1);
+	/* One that only waits no more, but talks, has it still. */
+	peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	path("used.sock");
+	assert_int_equal(connect(peer, (struct sockaddr *)&at, sizeof(at)), 0);
+	other = accept(used, NULL, NULL);
+	assert_true(other >= 0);
+	close(used);
+	leftover_clean(dir, 0);
+	assert_true(exists("used.sock"));
+	close(other);
+	close(peer);
+	leftover_clean(dir, 0);
+	assert_false(exists("used.sock"));
+	unlink(path("another"));
+	unlink(path("file.sock"));
+}
+
+static void
+what_is_young_is_left_alone(void **state)
+{
+	(void)state;
+	close(make_socket("young.sock"));
+	leftover_clean(dir, LEFTOVER_AGE_S);
+	assert_true(exists("young.sock"));
+	leftover_clean(dir, 0);
+	assert_false(exists("young.sock"));
+}
+
+static void
+no_folder_is_no_harm(void **state)
+{
+	(void)state;
+	leftover_clean("/nowhere/at/all", 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_nobody_has_is_removed_and_nothing_else),
+		cmocka_unit_test(what_is_young_is_left_alone),
+		cmocka_unit_test(no_folder_is_no_harm),
+	};
+	int ret;
+
+	if (!mkdtemp(dir))
+		return 99;
+	ret = cmocka_run_group_tests_name("leftover", tests, NULL, NULL);
+	rmdir(dir);
+	return ret;
+}
