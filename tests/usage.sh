@@ -20,7 +20,7 @@ complete_words() { # WORD...: the last one is being typed
 	printf '%s\n' "${COMPREPLY[@]}" | sort
 }
 
-verbs=$("$virt_mig" --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort)
+verbs=$("$virt_mig" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p' | sort)
 [ "$(complete_words virt-mig '' | grep -v '^-')" = "$verbs" ]
 result $? "every verb is completed"
 for verb in $verbs; do
