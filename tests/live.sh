@@ -39,6 +39,14 @@ fresh() {
 	guest_end vm
 	guest_start vm >>"$dir/log" 2>&1
 }
+# With nothing but what the systemd unit leaves it.
+confined() { # HOST
+	caps=$(sed -n 's/^CapabilityBoundingSet=//p' \
+		"$srcdir/data/virt-migd.service.in" | tr 'A-Z ' 'a-z,' |
+		sed 's/cap_/+/g')
+	migd_stop "$1" && RUN="setpriv --no-new-privs --inh-caps=-all \
+		--bounding-set=-all,$caps" migd_start "$1" good </dev/null
+}
 holds() { # FILTER
 	jq -e "$1" "$dir/out" >/dev/null || {
 		cat "$dir/out" >>"$dir/log"
@@ -114,12 +122,76 @@ grep -q 'interrupted; the VM runs here' "$dir/log" &&
 	guest_checked vm a >>"$dir/log" && tidy
 result $? "Ctrl-C: it stays"
 
+# The last line that was said, and the only one.
+says() { # TEXT
+	grep -q -- "$1" "$dir/log" &&
+		[ "$(grep -c '^virt-mig migrate: ' "$dir/log")" = 1 ]
+}
 for kind in foreign other; do
 	migd_stop b && migd_start b $kind </dev/null
 	migrate a
-	[ $? -eq 3 ] && guest_on vm a && tidy
+	[ $? -eq 3 ] && says 'not begun: ' && guest_on vm a && tidy
 	result $? "the other end has a certificate of kind '$kind': refused"
 done
+# What cannot even begin TLS can say nothing; its log does.
+for kind in expired swapped; do
+	migd_stop b && migd_start b $kind </dev/null
+	migrate a
+	[ $? -eq 1 ] && says 'not begun: .*hung up; its log' &&
+		tail -n 1 "$hosts/b/migd.log" | grep -q "$kind/server" &&
+		guest_on vm a && tidy
+	result $? "the other end has a certificate of kind '$kind': not begun"
+done
+migd_stop b && migd_start b good </dev/null
+for kind in other expired; do
+	migd_stop a && migd_start a $kind </dev/null
+	migrate a
+	[ $? -eq 3 ] && says 'not begun: ' && guest_on vm a && tidy
+	result $? "we have a certificate of kind '$kind': refused"
+done
+migd_stop a && migd_start a none </dev/null
+migrate a
+[ $? -eq 3 ] && says 'not begun: .*none' && guest_on vm a && tidy
+result $? "we have no certificate: not begun"
+migd_stop a && migd_start a good </dev/null
+migd_stop b
+other_end() { # KIND
+	host b python3 "$srcdir/tests/hosts/other-end.py" $hosts_b_ip \
+		"$hosts/certs/good" "$1" >>"$dir/log" 2>&1 &
+	hosts_wait 50 host b sh -c 'ss -tln | grep -q :49216'
+}
+other_end version
+migrate a
+[ $? -eq 6 ] && says 'not begun: .*versions 7 to 9' && guest_on vm a && tidy
+result $? "the other end speaks another version: not begun"
+kill $! 2>/dev/null
+for pid in $(host_pids b python3); do host b kill "$pid"; done
+other_end slow
+migrate a
+[ $? -eq 5 ] && says 'not begun: .*does not answer' && guest_on vm a && tidy
+result $? "the other end says one byte a second: not begun"
+for pid in $(host_pids b python3); do host b kill "$pid"; done
+migd_start b good </dev/null
+# Those who call, and then say one byte a second, are not waited for.
+for _ in 1 2 3 4; do
+	host a python3 -c "
+import socket, time
+s = socket.create_connection(('$hosts_b_ip', 49216))
+for _ in range(60):
+    s.sendall(b'v')
+    time.sleep(1)" >/dev/null 2>&1 &
+done
+sleep 7
+[ "$(host b ss -tn 'sport = :49216' | grep -c ESTAB)" = 0 ] &&
+	migrate a && guest_checked vm b >>"$dir/log" && tidy
+result $? "callers that say one byte a second are sent away"
+
+fresh
+migd_stop b && printf '[memory]\ndir = /proc/none\n' | migd_start b good
+migrate a --parallel
+[ $? -eq 1 ] && says 'the receiver says: /proc/none: .*runs here' &&
+	guest_on vm a && tidy
+result $? "the other end cannot open what it needs: it says what"
 migd_stop b && printf '[peers]\nallow = somebody else\n' | migd_start b good
 migrate a
 [ $? -eq 3 ] && grep -q refused "$dir/log" && guest_on vm a && tidy
@@ -134,4 +206,36 @@ migrate a && guest_checked vm b >>"$dir/log" && tidy &&
 	[ -z "$(host b ls "$hosts/b/memory")" ]
 result $? "no room to keep its memory at the other end: it goes all the same"
 host b umount "$hosts/b/memory"
+
+confined a && confined b
+fresh
+migrate a && guest_checked vm b >>"$dir/log" && tidy
+result $? "with no more capabilities than the systemd unit leaves it"
+
+# Images that belong to everybody: what the guest was booted from, as it lies
+# in its memory.  After it was indexed, the other host's becomes another.
+for h in a b; do
+	mkdir "$hosts/$h/public" &&
+		cp "$hosts/guest/initrd.img" "$hosts/$h/public/" &&
+		truncate -s %4096 "$hosts/$h/public/initrd.img" &&
+		host $h env VIRT_MIG_INDEX_DIR="$hosts/$h/index" "$tool" index \
+			build "$hosts/$h/public/initrd.img" >>"$dir/log" 2>&1
+done
+for h in a b; do
+	migd_stop $h
+	printf '[images]\npublic = %s\n' "$hosts/$h/public" | migd_start $h good
+done
+fresh
+migrate a && guest_checked vm b >>"$dir/log" && tidy &&
+	holds '.pages.ref > 50 and .frames_refused == 0'
+result $? "a public image is referred to"
+image=$hosts/b/public/initrd.img
+touch -r "$image" "$dir/when"
+dd if=/dev/urandom of="$image" bs=4096 conv=notrunc status=none \
+	count=$(($(stat -c %s "$image") / 4096))
+touch -r "$dir/when" "$image"
+fresh
+migrate a && guest_checked vm b >>"$dir/log" && tidy &&
+	holds '.frames_refused > 0'
+result $? "it changed behind its index: pages are sent again, all is well"
 echo "1..$n"

@@ -57,7 +57,8 @@ probe_again(const struct probe *p, int ret, struct err *e)
 	case SSL_ERROR_ZERO_RETURN:
 	case SSL_ERROR_SYSCALL:
 		return err_set(e, ERR_SYSTEM,
-			       "the other end's virt-migd hung up");
+			       "the other end's virt-migd hung up; its log "
+			       "says why");
 	default:
 		return tls_failed(p->ssl, e);
 	}
@@ -92,8 +93,10 @@ probe_read(const struct probe *p, char *byte, struct err *e)
 		if (n == 1)
 			return 0;
 		if (n == 0 || errno != EAGAIN)
-			return err_set(e, ERR_SYSTEM,
-				       "the other end's virt-migd hung up");
+			return err_set(
+				e, ERR_SYSTEM,
+				"the other end's virt-migd hung up; its log "
+				"says why");
 		if (probe_wait(p, POLLIN, e) < 0)
 			return -1;
 	}

@@ -16,6 +16,7 @@
 #                           if that folder is given
 #   hosts_down              ends everything
 #
+# RUN= is a command that virt-migd is started by.
 # DISK=, DISK_FORMAT= give the guest a disk, MEMORY_MIB= its memory, KERNEL=
 # and INITRD= another system.
 hosts_a_ip=10.77.0.1 hosts_b_ip=10.77.0.2
@@ -317,7 +318,7 @@ migd_start() { # HOST CERTIFICATES
 	} >"$hosts/$1/virt-mig.conf"
 	setsid nsenter -t "$(cat "$hosts/$1/pid")" -m -u -n -i -p -- \
 		env VIRT_MIG_INDEX_DIR="$hosts/$1/index" sh -c \
-		'echo $$ >/run/migd.pid; exec "$@"' sh "${MIGD:-$builddir}/virt-migd" \
+		'echo $$ >/run/migd.pid; exec "$@"' sh ${RUN:-} "${MIGD:-$builddir}/virt-migd" \
 		--config "$hosts/$1/virt-mig.conf" \
 		>>"$hosts/$1/migd.log" 2>&1 </dev/null &
 	hosts_wait 100 host "$1" "$builddir/virt-mig" status
