@@ -33,8 +33,6 @@ parser.add_argument('--through', help='the virt-mig whose relays stand between '
 parser.add_argument('--kill', choices=('relay-send', 'relay-receive'),
                     help='this one is killed in the second pass: the guest '
                     'must run on')
-parser.add_argument('--latency', action='store_true',
-                    help='print how long the guest waited for pages')
 args = parser.parse_args()
 CAPS = [{'capability': c, 'state': True}
         for c in args.caps.split(',') if c]
@@ -179,6 +177,10 @@ try:
     if args.postcopy:
         wait_until('the second pass', lambda: passes() >= 2)
         source.run('migrate-start-postcopy')
+        if args.destination:
+            wait_until('its beginning there', lambda: destination.run(
+                'query-status')['status'] == 'paused')
+            destination.run('cont')
     elif args.kill:
         wait_until('the second pass', lambda: passes() >= 2)
         relays[args.kill].kill()
@@ -199,10 +201,6 @@ try:
     for name, process in relays.items():
         if process.wait(30) != 0:
             sys.exit(open(name + '.log').read())
-    if args.latency:
-        print('waited %d ms for %d pages' % (
-            destination.run('query-migrate')['postcopy-blocktime'],
-            state['ram']['postcopy-requests']))
     print('normal %d duplicate %d passes %d' % (
         state['ram']['normal'], state['ram']['duplicate'],
         state['ram']['dirty-sync-count']))
