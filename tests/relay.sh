@@ -53,35 +53,31 @@ result() { # STATUS NAME
 		cat said error capture/relay-*.log | sed 's/^/# /'
 	fi
 }
-return='--caps return-path'
 
-# shellcheck disable=SC2086
-{
-move $return && same 1 && saved 2 && ! opaque
+move --caps return-path && same 1 && saved 2 && ! opaque
 result $? "precopy: every byte of it, in half of them"
 move && same 1 && saved 2
 result $? "without a return path"
-move $return --machine q35 \
+move --caps return-path --machine q35 \
 	--args '-vga std -device qemu-xhci -device virtio-rng' --stopped &&
 	same 1
 result $? "a guest that was stopped, with more devices"
-move $return,multifd --params '{"multifd-channels": 3}' && same 4 &&
+move --caps return-path,multifd --params '{"multifd-channels": 3}' && same 4 &&
 	saved 2 && ! opaque
 result $? "multifd: every channel"
-move $return,multifd --params \
+move --caps return-path,multifd --params \
 	'{"multifd-channels": 2, "multifd-compression": "zstd"}' && same 3 &&
 	opaque
 result $? "multifd that compresses: as it is, and it says so"
-move $return,xbzrle && same 1 && opaque
+move --caps return-path,xbzrle && same 1 && opaque
 result $? "xbzrle: as it is, and it says so"
-}
 if [ "$(id -u)" = 0 ] ||
 	[ "$(cat /proc/sys/vm/unprivileged_userfaultfd)" = 1 ]; then
-	move $return,postcopy-ram --postcopy && same 1
+	move --caps return-path,postcopy-ram --postcopy && same 1
 	result $? "postcopy"
 fi
 for who in relay-send relay-receive; do
-	move $return --kill $who
+	move --caps return-path --kill $who
 	result $? "$who is killed: the guest runs on"
 done
 echo "1..$n"
