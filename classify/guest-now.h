@@ -56,7 +56,7 @@ bool guest_now_look(struct guest_now *n)
 bool guest_now_is_free(struct guest_now *n, uint64_t page)
 	__attribute__((nonnull));
 
-/* Its clock, as it was last seen. */
+/* Goes up whenever guest_now_look() finds that its clock went on. */
 uint64_t guest_now_clock(const struct guest_now *n) __attribute__((nonnull));
 
 /* Whether a CPU with this CR3 runs that kernel. */

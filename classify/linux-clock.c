@@ -118,44 +118,74 @@ clock_is_right(uint64_t ticks, uint64_t ns)
 	return false;
 }
 
-bool
-linux_clock_moves(struct linux_clock *c, const struct physical *m,
-		  uint64_t now_ns)
+/* Words that may be the clock, and have not gone back, read once more; whether
+ * one of them went on.
+ */
+static bool
+clock_look(struct linux_clock *c, const struct physical *m)
 {
-	uint64_t ns = now_ns - c->began_ns, v;
+	bool went_on = false;
 	size_t kept = 0;
+	uint64_t v;
 
 	for (size_t i = 0; i < c->nwords; i++) {
 		struct clock_word w = c->words[i];
 
-		if (!clock_read(m, w.gpa, &v))
+		if (!clock_read(m, w.gpa, &v) || v < w.last || v >= CLOCK_LAST)
 			continue;
-		if (c->began_ns == 0)
-			w.first = w.last = v;
-		if (v < w.last)
-			continue;
+		went_on |= v > w.last;
 		w.last = v;
-		if (c->began_ns > 0 && ns >= CLOCK_LOOK_NS &&
-		    clock_is_right(v - w.first, ns)) {
-			c->gpa = w.gpa;
-			c->last = v;
-			return true;
-		}
 		c->words[kept++] = w;
 	}
 	c->nwords = kept;
-	if (c->began_ns == 0)
-		c->began_ns = now_ns;
-	return false;
+	return went_on;
+}
+
+/* Those of them that went at the rate of a clock. */
+static size_t
+clock_keep_right(struct linux_clock *c, uint64_t ns)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->nwords; i++) {
+		struct clock_word *w = &c->words[i];
+
+		if (clock_is_right(w->last - w->first, ns))
+			c->words[kept++] = *w;
+	}
+	return kept;
 }
 
 bool
+linux_clock_moves(struct linux_clock *c, const struct physical *m,
+		  uint64_t now_ns)
+{
+	uint64_t ns = now_ns - c->began_ns;
+	size_t kept;
+
+	(void)clock_look(c, m);
+	if (c->began_ns == 0) {
+		c->began_ns = now_ns;
+		for (size_t i = 0; i < c->nwords; i++)
+			c->words[i].first = c->words[i].last;
+		return false;
+	}
+	if (ns < CLOCK_LOOK_NS)
+		return false;
+	kept = clock_keep_right(c, ns);
+	if (kept == 0)
+		return false;
+	c->nwords = kept;
+	return true;
+}
+
+/* What goes with the clock for a while may go back once: a time that is waited
+ * for, say.  The clock does not; and a kernel that starts again where this one
+ * is writes all of these words anew.
+ */
+bool
 linux_clock_holds(struct linux_clock *c, const struct physical *m)
 {
-	uint64_t v;
-
-	if (!clock_read(m, c->gpa, &v) || v < c->last || v >= CLOCK_LAST)
-		return false;
-	c->last = v;
-	return true;
+	c->ticks += clock_look(c, m);
+	return c->nwords > 0;
 }

@@ -134,19 +134,19 @@ int linux_pages_classify(struct guest *g, const struct linux_tables *t,
 struct linux_clock {
 	struct clock_word *words; /* that may be it */
 	size_t nwords;
-	uint64_t began_ns;  /* when they were looked at first; 0: never */
-	uint64_t gpa, last; /* of the one that is it */
+	uint64_t began_ns; /* when they were looked at first; 0: never */
+	uint64_t ticks;    /* looks in which it had gone on */
 };
 
 int linux_clock_find(struct linux_clock *c, const struct linux_tables *t,
 		     struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 void linux_clock_close(struct linux_clock *c) __attribute__((nonnull));
-/* Looks again at what may be the clock: true once one went at the rate of one.
+/* Looks again at what may be the clock: true once some went at the rate of one.
  */
 bool linux_clock_moves(struct linux_clock *c, const struct physical *m,
 		       uint64_t now_ns) __attribute__((nonnull));
-/* Whether it has not gone back since it was last looked at. */
+/* Whether it can be that it has not gone back since it was last looked at. */
 bool linux_clock_holds(struct linux_clock *c, const struct physical *m)
 	__attribute__((nonnull, warn_unused_result));
 

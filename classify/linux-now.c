@@ -176,7 +176,7 @@ guest_now_ticks(struct guest_now *n, uint64_t now_ns)
 uint64_t
 guest_now_clock(const struct guest_now *n)
 {
-	return n->clock.last;
+	return n->clock.ticks;
 }
 
 /* With page table isolation a program runs with a top table of its own, next

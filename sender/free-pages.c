@@ -265,5 +265,6 @@ free_pages_confirm(struct free_pages *f, struct span state, struct err *e)
 		return 0;
 	return err_set(e, ERR_LIMIT,
 		       "the guest has started another kernel while it moved; "
-		       "its free pages were left out");
+		       "its free pages were left out: try again, or with "
+		       "--no-free-drop");
 }

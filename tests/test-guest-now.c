@@ -50,6 +50,8 @@ open_now(void)
 	linux_put(mem, AT_IMAGE_2 + 8 * 8, 0x83 | UINT64_C(1) << 63);
 	linux_put(mem, AT_CLOCK, JIFFIES);
 	linux_put(mem, AT_CLOCK + 64, JIFFIES + 77); /* stands still */
+	linux_put(mem, AT_CLOCK - 8, JIFFIES + 700);
+	linux_put(mem, AT_CLOCK + 8, JIFFIES + 900);
 	assert_ok(guest_open(&g, &memory, &e), &e);
 	n = guest_now_open(&g, &e);
 	if (!n)
@@ -201,6 +203,31 @@ only_a_clock_is_a_clock(void **state)
 	guest_now_close(n);
 }
 
+/* A time that is waited for goes with the clock until it is put off. */
+static void
+what_goes_with_the_clock_may_go_back(void **state)
+{
+	struct guest_now *n = open_now();
+
+	(void)state;
+	assert_false(guest_now_ticks(n, 1000000000));
+	linux_put(mem, AT_CLOCK - 8, JIFFIES + 950);
+	linux_put(mem, AT_CLOCK, JIFFIES + 250);
+	linux_put(mem, AT_CLOCK + 8, JIFFIES + 1150);
+	assert_true(guest_now_ticks(n, 2000000000));
+	linux_put(mem, AT_CLOCK - 8, JIFFIES + 700);
+	assert_true(guest_now_look(n));
+	assert_int_equal(guest_now_clock(n), 0);
+	linux_put(mem, AT_CLOCK, JIFFIES + 260);
+	assert_true(guest_now_look(n));
+	assert_int_equal(guest_now_clock(n), 1);
+	linux_put(mem, AT_CLOCK + 8, 0);
+	assert_true(guest_now_look(n));
+	linux_put(mem, AT_CLOCK, JIFFIES);
+	assert_false(guest_now_look(n));
+	guest_now_close(n);
+}
+
 static void
 a_kernel_that_starts_again_is_another(void **state)
 {
@@ -275,6 +302,7 @@ main(void)
 		now(what_changes_while_it_is_read_is_not_believed),
 		now(a_block_that_makes_no_sense_is_none),
 		now(only_a_clock_is_a_clock),
+		now(what_goes_with_the_clock_may_go_back),
 		now(a_kernel_that_starts_again_is_another),
 		now(cpus_show_which_kernel_runs),
 		now(memory_elsewhere_is_not_believed),
