@@ -222,12 +222,23 @@ guest_xml() { # VM CMDLINE
 	END
 }
 
+# libvirt 9.0 asks a QEMU what it can do and, rarely, waits for its answer for
+# ever; it goes on when that QEMU ends.
+guest_create() {
+	host a sh -c "sleep 60; exec pkill -f -- '-machine none'" &
+	watch=$!
+	host a virsh -q create "$hosts/$vm.xml" >/dev/null
+	set -- $?
+	kill $watch
+	return "$1"
+}
+
 guest_start() { # VM KEY=N...
 	vm=$1
 	shift
 	rm -f "$hosts/a/log/$vm.serial" "$hosts/b/log/$vm.serial"
 	guest_xml "$vm" "$*" >"$hosts/$vm.xml"
-	host a virsh -q create "$hosts/$vm.xml" >/dev/null || return
+	guest_create || return
 	hosts_wait 600 grep -aq '^HB 5 ' "$hosts/a/log/$vm.serial" && return
 	tail -n 3 "$hosts/a/log/$vm.serial" >&2
 	return 1
