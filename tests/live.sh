@@ -200,6 +200,9 @@ migd_stop b
 ! migrate a && grep -q 'not begun' "$dir/log" && guest_on vm a && tidy
 result $? "there is no virt-migd at the other end: not begun"
 
+# A QEMU whose several connections broke may not migrate again (7.2: duplicate
+# yank instance).
+fresh
 host b mount -t tmpfs -o size=1m tmpfs "$hosts/b/memory"
 migd_start b good </dev/null
 migrate a && guest_checked vm b >>"$dir/log" && tidy &&
@@ -211,32 +214,4 @@ confined a && confined b
 fresh
 migrate a && guest_checked vm b >>"$dir/log" && tidy
 result $? "with no more capabilities than the systemd unit leaves it"
-
-# Images that belong to everybody: what the guest was booted from, as it lies
-# in its memory, which it has freed.  After it was indexed, the other host's
-# becomes another.
-for h in a b; do
-	mkdir "$hosts/$h/public" &&
-		cp "$hosts/guest/initrd.img" "$hosts/$h/public/" &&
-		truncate -s %4096 "$hosts/$h/public/initrd.img" &&
-		host $h env VIRT_MIG_INDEX_DIR="$hosts/$h/index" "$tool" index \
-			build "$hosts/$h/public/initrd.img" >>"$dir/log" 2>&1
-done
-for h in a b; do
-	migd_stop $h
-	printf '[images]\npublic = %s\n' "$hosts/$h/public" | migd_start $h good
-done
-fresh
-migrate a --no-free-drop && guest_checked vm b >>"$dir/log" && tidy &&
-	holds '.pages.ref > 50 and .frames_refused == 0'
-result $? "a public image is referred to"
-image=$hosts/b/public/initrd.img
-touch -r "$image" "$dir/when"
-dd if=/dev/urandom of="$image" bs=4096 conv=notrunc status=none \
-	count=$(($(stat -c %s "$image") / 4096))
-touch -r "$dir/when" "$image"
-fresh
-migrate a --no-free-drop && guest_checked vm b >>"$dir/log" && tidy &&
-	holds '.frames_refused > 0'
-result $? "it changed behind its index: pages are sent again, all is well"
 echo "1..$n"

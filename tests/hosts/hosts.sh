@@ -223,11 +223,15 @@ guest_xml() { # VM CMDLINE
 }
 
 # libvirt 9.0 asks a QEMU what it can do and, rarely, waits for its answer for
-# ever; it goes on when that QEMU ends.
+# ever; it gives up when that QEMU ends.
 guest_create() {
-	host a sh -c "sleep 60; exec pkill -f -- '-machine none'" &
+	(
+		sleep 60
+		host a pkill -f -- '-machine none'
+	) >/dev/null 2>&1 &
 	watch=$!
-	host a virsh -q create "$hosts/$vm.xml" >/dev/null
+	host a virsh -q create "$hosts/$vm.xml" >/dev/null ||
+		host a virsh -q create "$hosts/$vm.xml" >/dev/null
 	set -- $?
 	kill $watch
 	return "$1"
