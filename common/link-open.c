@@ -23,7 +23,8 @@ link_tune(int fd)
 		{ IPPROTO_TCP, TCP_KEEPIDLE, 5 },
 		{ IPPROTO_TCP, TCP_KEEPINTVL, 2 },
 		{ IPPROTO_TCP, TCP_KEEPCNT, 3 },
-		{ IPPROTO_TCP, TCP_USER_TIMEOUT, LINK_DEAD_MS },
+		/* After our own time, which says what happened. */
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, LINK_DEAD_MS * 3 / 2 },
 		{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, LINK_NOTSENT_BYTES },
 	};
 

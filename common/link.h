@@ -40,7 +40,8 @@ typedef void link_fn(struct link *l, enum link_event ev, const struct err *why,
 /* Nothing arrives for this long though we are reading: the peer is dead (it
  * is the owners who see to it that there is always something to say).  The
  * same bound holds for connecting, for the TLS handshake, for bytes of ours
- * that the peer's host does not acknowledge, and for link_finish().
+ * that the peer's host does not acknowledge (half as much again, so that it is
+ * we who say so), and for link_finish().
  */
 #define LINK_DEAD_MS 10000
 
