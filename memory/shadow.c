@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/mem.h"
 #include "common/page.h"
 #include "memory/memory-impl.h"
 #include "memory/shadow.h"
