@@ -2,6 +2,14 @@
 #include "config.h"
 
 #include "dedup/base.h"
+#include "dedup/vmlinux-run.h"
+
+/* All of it has to be: where its sites are stands behind its pages. */
+bool
+base_runs(const struct base *b, uint64_t n)
+{
+	return b->memory && !b->regions && vmlinux_run_has(b->memory, n);
+}
 
 const uint8_t *
 base_page(const struct base *b, uint64_t n, uint8_t scratch[4096],
@@ -9,8 +17,12 @@ base_page(const struct base *b, uint64_t n, uint8_t scratch[4096],
 {
 	const uint8_t *page;
 
-	if (b->memory)
+	if (b->memory && n < b->npages)
 		return memory_page(b->memory, n);
+	if (b->memory) {
+		vmlinux_run_make(b->memory, n, scratch);
+		return scratch;
+	}
 	page = image_block(b->image, n);
 	if (page)
 		return page;
@@ -21,7 +33,7 @@ const struct fingerprint *
 base_fingerprint(const struct base *b, uint64_t n)
 {
 	if (b->fps)
-		return &b->fps[n];
+		return n < b->npages ? &b->fps[n] : NULL;
 	return b->index ? index_fingerprint(b->index, n) : NULL;
 }
 

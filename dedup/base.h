@@ -36,17 +36,21 @@ struct base {
 	const struct fingerprint *fps; /* of each page; NULL: not known */
 };
 
+/* Whether a kernel has page n >= npages, of it as it runs, and is shared. */
+bool base_runs(const struct base *b, uint64_t n) __attribute__((nonnull));
+
 static inline bool
 base_shares(const struct base *b, uint64_t n)
 {
 	uint64_t r = n / BASE_REGION_PAGES;
 
-	return n < b->npages &&
-	       (!b->regions || (b->regions[r / 8] >> r % 8 & 1));
+	if (n >= b->npages)
+		return b->kind == BASE_KERNEL && base_runs(b, n);
+	return (!b->regions || (b->regions[r / 8] >> r % 8 & 1));
 }
 
-/* The 4096 bytes of page n < npages of an image or memory: inside a mapping
- * or, where there is none, read into scratch.  NULL with *e filled when it
+/* The 4096 bytes of page n, which it shares, of anything but the history:
+ * inside a mapping or, where there is none, in scratch.  NULL with *e filled when it
  * cannot be read.  One thread at a time for images that are not mapped.
  */
 const uint8_t *base_page(const struct base *b, uint64_t n,

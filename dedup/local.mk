@@ -13,6 +13,7 @@ noinst_LIBRARIES += %D%/libdedup.a
 	%D%/table.c %D%/table.h \
 	%D%/unpack.c %D%/unpack.h \
 	%D%/vmlinux-keep.c %D%/vmlinux-keep.h \
+	%D%/vmlinux-run.c %D%/vmlinux-run.h \
 	%D%/vmlinux.c %D%/vmlinux.h \
 	%D%/disk.c %D%/disk.h %D%/disk-impl.h \
 	%D%/disk-chain.c %D%/disk-chain.h \

@@ -24,7 +24,7 @@ keep_path(char path[PATH_MAX], const uint8_t *file, size_t len, struct err *e)
 	    digest_bytes(file, len, &d, e) < 0)
 		return -1;
 	n = strlen(path);
-	n += (size_t)sprintf(path + n, "/vmlinux-");
+	n += (size_t)sprintf(path + n, "/kernel-");
 	for (unsigned i = 0; i < FINGERPRINT_BYTES; i++)
 		n += (size_t)sprintf(path + n, "%02x", d.b[i]);
 	strcpy(path + n, ".core");

@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "common/page.h"
 #include "dedup/unpack.h"
+#include "dedup/vmlinux-run.h"
 #include "dedup/vmlinux.h"
 
 #define VMLINUX_FILE_MAX   (64u << 20)  /* a bzImage */
@@ -90,16 +91,18 @@ vmlinux_find_loads(const uint8_t *elf, size_t len, struct vmlinux_loads *l,
 	return 0;
 }
 
-/* Pages that were mapped become a memory. */
+/* Pages that were mapped become a memory; what was mapped behind them goes. */
 static int
-vmlinux_memory(struct memory *m, uint8_t *pages, uint64_t len, uint64_t gpa,
-	       struct err *e)
+vmlinux_memory(struct memory *m, uint8_t *pages, uint64_t len, uint64_t mapped,
+	       uint64_t gpa, struct err *e)
 {
 	struct memory_segment segment = { .len = len,
 					  .gpa = gpa,
 					  .is_pages = true };
 	struct memory_run run = { .gpa = gpa, .npages = len / PAGE_BYTES };
 
+	if (mapped > len)
+		munmap(pages + len, mapped - len);
 	*m = (struct memory){ .map = { pages, len, -1 },
 			      .format = "vmlinux",
 			      .segments = malloc(sizeof(segment)),
@@ -143,24 +146,36 @@ vmlinux_copy(uint8_t *to, const uint8_t *from, size_t len)
 	}
 }
 
-/* Lays out what is loaded, by physical address. */
+static uint64_t
+vmlinux_whole(uint64_t bytes)
+{
+	return (bytes + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+}
+
+/* Lays out what is loaded, by physical address, and behind it how that differs
+ * once it runs.
+ */
 static int
 vmlinux_lay_out(struct memory *m, const uint8_t *elf, size_t len, struct err *e)
 {
 	struct vmlinux_loads l;
-	uint64_t size;
+	uint64_t size, room, table = 0;
 	uint8_t *pages;
 
 	if (vmlinux_find_loads(elf, len, &l, e) < 0)
 		return -1;
-	size = (l.high - l.low + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
-	pages = vmlinux_map(size, e);
+	size = vmlinux_whole(l.high - l.low);
+	room = vmlinux_whole(vmlinux_run_bound(elf, len));
+	pages = vmlinux_map(size + room, e);
 	if (!pages)
 		return -1;
 	for (unsigned i = 0; i < l.n; i++)
 		vmlinux_copy(pages + (l.at[i].p_paddr - l.low),
 			     elf + l.at[i].p_offset, l.at[i].p_filesz);
-	return vmlinux_memory(m, pages, size, l.low, e);
+	if (room > 0)
+		table = PAGE_BYTES * vmlinux_run_table(elf, len, l.low, pages,
+						       size / PAGE_BYTES, room);
+	return vmlinux_memory(m, pages, size + table, size + room, l.low, e);
 }
 
 int

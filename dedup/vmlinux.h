@@ -33,7 +33,8 @@ int vmlinux_read(struct image *img, uint64_t block, uint8_t **out, size_t *len,
 /* Unpacks a bzImage, which other bytes may follow.  One whose blocks did not
  * follow each other does not unpack, and is ERR_CORRUPT like any other damage.
  * It becomes a memory of one segment, at the address where the kernel would
- * run without KASLR, for memory_close().
+ * run without KASLR, for memory_close(); behind the kernel's pages stands how
+ * they differ once it runs, if that is known (vmlinux-run.h).
  */
 int vmlinux_make(struct memory *m, const uint8_t *file, size_t len,
 		 struct err *e) __attribute__((nonnull, warn_unused_result));

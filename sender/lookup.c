@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/page.h"
 #include "dedup/normal.h"
+#include "dedup/vmlinux-run.h"
 #include "dedup/vmlinux.h"
 #include "sender/lookup.h"
 
@@ -49,10 +50,11 @@ lookup_agree(const struct lookup *l, const struct memory *kernel,
 	     uint64_t shift)
 {
 	uint64_t first = kernel->by_gpa[0].gpa;
+	uint64_t npages = vmlinux_run_pages(kernel);
 	unsigned agree = 0;
 
 	for (uint64_t i = 0; i < LOOKUP_PROBES; i++) {
-		uint64_t k = i * kernel->npages / LOOKUP_PROBES, n, value;
+		uint64_t k = i * npages / LOOKUP_PROBES, n, value;
 		const uint8_t *page = memory_page(kernel, k);
 
 		if (memory_page_at(l->memory, first + k * PAGE_BYTES + shift,
@@ -87,7 +89,8 @@ lookup_place_kernel(struct lookup *l, size_t base)
 		best = at - first;
 	}
 	if (most >= LOOKUP_AGREE)
-		l->places[l->nplaces++] = (struct lookup_place){ base, best };
+		l->places[l->nplaces++] =
+			(struct lookup_place){ base, best, 0 };
 }
 
 /* Pages that a kernel begins with and that are looked for as they come, */
@@ -133,10 +136,26 @@ lookup_watch_kernels(struct lookup *l, const struct lookup_page *p)
 		    l->nplaces == LOOKUP_PLACES ||
 		    !lookup_alike(p->bytes, memory_page(kernel, k)))
 			continue;
-		l->places[l->nplaces++] =
-			(struct lookup_place){ base,
-					       gpa - first - k * PAGE_BYTES };
+		l->places[l->nplaces++] = (struct lookup_place){
+			base, gpa - first - k * PAGE_BYTES, 0
+		};
 		l->unplaced[i--] = l->unplaced[--l->nunplaced];
+	}
+}
+
+/* A kernel begins with pages that tell how it runs. */
+static void
+lookup_watch_ways(struct lookup *l, const struct lookup_page *p)
+{
+	for (size_t i = 0; i < l->nplaces; i++) {
+		struct lookup_place *place = &l->places[i];
+		const struct base *b = &l->bases[place->base];
+		uint64_t k;
+
+		if (place->way == 0 && b->kind == BASE_KERNEL && !b->regions &&
+		    memory_page_at(b->memory,
+				   lookup_gpa(l, p->number) - place->shift, &k))
+			place->way = vmlinux_run_way(b->memory, k, p->bytes);
 	}
 }
 
@@ -150,7 +169,8 @@ lookup_load(struct lookup *l, struct err *e)
 		if (l->bases[i].kind == BASE_MEMORY && l->bases[i].memory)
 			l->kept = i;
 	if (l->kept) {
-		l->places[l->nplaces++] = (struct lookup_place){ l->kept, 0 };
+		l->places[l->nplaces++] =
+			(struct lookup_place){ l->kept, 0, 0 };
 		if (lookup_load_held(l, l->kept, e) < 0)
 			return -1;
 	}
@@ -201,12 +221,13 @@ lookup_fini(struct lookup *l)
 }
 
 const uint8_t *
-lookup_bytes(const struct lookup *l, struct plan_ref ref)
+lookup_bytes(const struct lookup *l, struct plan_ref ref, uint8_t scratch[4096])
 {
-	return memory_page(ref.base == PLAN_BASE_HISTORY
-				   ? l->memory
-				   : l->bases[ref.base].memory,
-			   ref.page);
+	struct err never; /* only images are read */
+
+	if (ref.base == PLAN_BASE_HISTORY)
+		return memory_page(l->memory, ref.page);
+	return base_page(&l->bases[ref.base], ref.page, scratch, &never);
 }
 
 void
@@ -232,6 +253,7 @@ lookup_place(const struct lookup *l, const struct lookup_place *p, uint64_t n,
 		*page = n;
 	else if (!memory_page_at(b->memory, gpa - p->shift, page))
 		return false;
+	*page += p->way * b->npages;
 	return base_shares(b, *page);
 }
 
@@ -312,7 +334,9 @@ lookup_table(const struct table *t, uint8_t base, uint64_t hint,
 static bool
 lookup_is(const struct lookup *l, struct plan_ref ref, const uint8_t *page)
 {
-	return memcmp(lookup_bytes(l, ref), page, PAGE_BYTES) == 0;
+	uint8_t scratch[PAGE_BYTES];
+
+	return memcmp(lookup_bytes(l, ref, scratch), page, PAGE_BYTES) == 0;
 }
 
 /* Memory read from a file comes in runs of blocks: the next one first. */
@@ -359,6 +383,7 @@ lookup_equal(struct lookup *l, struct lookup_page *p, struct plan_ref *ref)
 	size_t nplaces;
 
 	lookup_watch_kernels(l, p);
+	lookup_watch_ways(l, p);
 	nplaces =
 		l->nplaces || l->seen ? lookup_places(l, p->number, places) : 0;
 	for (size_t i = 0; i < nplaces; i++) {
@@ -388,13 +413,15 @@ bool
 lookup_moved(const struct lookup *l, const uint8_t *page, uint64_t normal,
 	     struct plan_ref *ref, struct plan_move *m)
 {
+	uint8_t scratch[PAGE_BYTES];
+
 	if (lookup_table(&l->sent_normal, PLAN_BASE_HISTORY, normal, ref) &&
-	    normal_diff(page, lookup_bytes(l, *ref), m))
+	    normal_diff(page, lookup_bytes(l, *ref, scratch), m))
 		return true;
 	for (size_t i = 0; i < l->nheld; i++)
 		if (lookup_table(&l->held[i].normal, (uint8_t)l->held[i].base,
 				 normal, ref) &&
-		    normal_diff(page, lookup_bytes(l, *ref), m))
+		    normal_diff(page, lookup_bytes(l, *ref, scratch), m))
 			return true;
 	return false;
 }

@@ -25,10 +25,12 @@ struct lookup {
 	size_t kept; /* the BASE_MEMORY base; 0: none that is here */
 	/* Bases laid out like the guest: page n of the memory at guest-physical
 	 * address a stands in them at a - shift.  The kept memory comes first.
+	 * A kernel that is seen to run is looked for as it runs, in that way.
 	 */
 	struct lookup_place {
 		size_t base;
 		uint64_t shift;
+		unsigned way; /* vmlinux-run.h; 0: not known */
 	} places[LOOKUP_PLACES];
 	size_t nplaces;
 	/* Live: kernels that were not found yet; pages are still to come. */
@@ -91,8 +93,8 @@ bool lookup_moved(const struct lookup *l, const uint8_t *page, uint64_t normal,
 		  struct plan_ref *ref, struct plan_move *m)
 	__attribute__((nonnull));
 
-/* The bytes of a page of any base but an image. */
-const uint8_t *lookup_bytes(const struct lookup *l, struct plan_ref ref)
-	__attribute__((nonnull));
+/* The bytes of a page of any base but an image; scratch may get them. */
+const uint8_t *lookup_bytes(const struct lookup *l, struct plan_ref ref,
+			    uint8_t scratch[4096]) __attribute__((nonnull));
 
 #endif

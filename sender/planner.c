@@ -31,7 +31,7 @@ planner_match_bytes(void *arg, struct plan_ref ref)
 {
 	const struct planner *p = arg;
 
-	return lookup_bytes(&p->lookup, ref);
+	return memory_page(p->config.memory, ref.page);
 }
 
 struct planner *
@@ -100,6 +100,7 @@ planner_new_page(const struct planning *g, uint64_t hint, struct err *e)
 	struct plan_delta delta;
 	struct plan_move move;
 	struct plan_ref ref, places[LOOKUP_REFS];
+	uint8_t scratch[PAGE_BYTES];
 	unsigned ncopies = 0;
 
 	table_add(&p->lookup.sent, hint, (uint32_t)n);
@@ -112,7 +113,8 @@ planner_new_page(const struct planning *g, uint64_t hint, struct err *e)
 	}
 	for (size_t k = 0, nplaces = lookup_places(&p->lookup, n, places);
 	     k < nplaces; k++)
-		if (delta_make(page, lookup_bytes(&p->lookup, places[k]),
+		if (delta_make(page,
+			       lookup_bytes(&p->lookup, places[k], scratch),
 			       &delta)) {
 			g->out->codes[g->i] = PLAN_DELTA;
 			return plan_put_delta(g->w, n, places[k], &delta, e);

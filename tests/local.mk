@@ -378,7 +378,8 @@ TESTS += %D%/test-sink
 TESTS += %D%/bench.sh
 EXTRA_DIST += %D%/bench.sh
 check_PROGRAMS += %D%/test-vmlinux
-%C%_test_vmlinux_SOURCES = %D%/test-vmlinux.c %D%/made-memory.h %D%/test.h
+%C%_test_vmlinux_SOURCES = %D%/test-vmlinux.c %D%/made-kernel.h \
+	%D%/made-memory.h %D%/test.h
 %C%_test_vmlinux_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-vmlinux
 

@@ -6,14 +6,52 @@
 
 #include "tests/fuzz/fuzz.h"
 
+#include "common/mem.h"
 #include "common/page.h"
+#include "dedup/vmlinux-run.h"
 #include "dedup/vmlinux.h"
 
-/* Any bytes as a kernel's file: refused, or a memory of one segment.  The
- * payload, whose packing the compression libraries answer for, may stand
- * unpacked behind a made-up header: the first byte says.
+/* Any bytes as a kernel's file: refused, or a memory of one segment, whose
+ * pages can be made as they run.  The payload, whose packing the compression
+ * libraries answer for, may stand unpacked behind a made-up header, or the
+ * bytes be pages and table as they were kept: the first byte says.
  */
 #define ROOM (64 * 1024)
+
+/* Every page that can be made as it runs that way. */
+static void
+check_running(const struct memory *m, unsigned way)
+{
+	uint8_t page[PAGE_BYTES];
+	unsigned found;
+
+	fuzz_check(vmlinux_run_pages(m) <= m->npages);
+	for (uint64_t n = 0; n < m->npages; n++) {
+		if (!vmlinux_run_has(m, way * m->npages + n))
+			continue;
+		fuzz_check(n < vmlinux_run_pages(m));
+		vmlinux_run_make(m, way * m->npages + n, page);
+		found = vmlinux_run_way(m, n, page);
+		fuzz_check(found < VMLINUX_WAYS);
+	}
+}
+
+static void
+check_kept(const uint8_t *data, size_t size)
+{
+	struct memory_segment s = { .is_pages = true };
+	struct memory_run run = { .npages = size / PAGE_BYTES };
+	struct memory m = { .map = { data, size, -1 },
+			    .segments = &s,
+			    .nsegments = 1,
+			    .npages = run.npages,
+			    .by_gpa = &run,
+			    .nruns = 1 };
+
+	s.len = run.npages * PAGE_BYTES;
+	if (m.npages > 0)
+		check_running(&m, 1 + data[0] * 4u % (VMLINUX_WAYS - 1));
+}
 
 static void
 check_kernel(const uint8_t *file, size_t len)
@@ -30,6 +68,8 @@ check_kernel(const uint8_t *file, size_t len)
 	for (uint64_t n = 0; n < m.npages; n++)
 		sum += memory_page(&m, n)[0];
 	fuzz_check(sum <= m.npages * UINT8_MAX);
+	for (unsigned way = 0; way < 4; way++)
+		check_running(&m, way * 77);
 	memory_close(&m);
 }
 
@@ -70,18 +110,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0 || size > ROOM)
 		return 0;
-	if (data[0] & 1)
+	if (data[0] & 2)
+		check_kept(data + 1, size - 1);
+	else if (data[0] & 1)
 		check_kernel(data + 1, size - 1);
 	else
 		check_kernel(file, wrap(data + 1, size - 1, file));
 	return 0;
 }
 
-const char *
-fuzz_seed(unsigned i, struct buf *out)
+#define SEED_ELF (2 * PAGE_BYTES + 100)
+
+/* A kernel of two pages. */
+static size_t
+seed_elf(uint8_t *elf)
 {
-	static const char *const names[] = { "elf", "bzimage" };
-	uint8_t elf[2 * PAGE_BYTES + 100] = { 0 }, file[4 * PAGE_BYTES];
 	Elf64_Ehdr h = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3,
 				      ELFCLASS64, ELFDATA2LSB },
 			 .e_machine = EM_X86_64,
@@ -93,18 +136,80 @@ fuzz_seed(unsigned i, struct buf *out)
 			 .p_filesz = 2 * PAGE_BYTES,
 			 .p_vaddr = 0xffffffff81000000,
 			 .p_paddr = 0x1000000 };
+
+	memcpy(elf, &h, sizeof(h));
+	memcpy(elf + sizeof(h), &p, sizeof(p));
+	return SEED_ELF;
+}
+
+/* The same with a section of return sites, and relocations behind it. */
+static size_t
+seed_running(uint8_t *elf)
+{
+	static const char names[] = "\0.return_sites";
+	static const uint32_t relocations[] = {
+		0, 0x81000100, 0x81000ffc, 0, 0x81000200, 0, 0x81000300
+	};
+	Elf64_Shdr s[2] = { { .sh_offset = SEED_ELF, .sh_size = sizeof(names) },
+			    { .sh_name = 1,
+			      .sh_addr = 0xffffffff81000400,
+			      .sh_offset = SEED_ELF + 16,
+			      .sh_size = 4 } };
+	size_t at = seed_elf(elf);
+	Elf64_Ehdr h;
+
+	memcpy(&h, elf, sizeof(h));
+	h.e_shoff = at + 20;
+	h.e_shnum = 2;
+	h.e_shentsize = sizeof(*s);
+	memcpy(elf, &h, sizeof(h));
+	memcpy(elf + at, names, sizeof(names));
+	memcpy(elf + at + 16, "\x10\0\0", 4);
+	elf[100 + 0x410] = 0xe9;
+	memcpy(elf + at + 20, s, sizeof(s));
+	memcpy(elf + at + 20 + sizeof(s), relocations, sizeof(relocations));
+	return at + 20 + sizeof(s) + sizeof(relocations);
+}
+
+/* A page of a kernel, and its table. */
+static size_t
+seed_kept(uint8_t *pages)
+{
+	static const uint32_t sites[] = { 0x100, 0x8000200, 0x10000300,
+					  0x18000400, 0x20000500 };
+	static const uint32_t end[] = { 1, ARRAY_LEN(sites), 1 };
+	uint8_t *at = pages + 2 * PAGE_BYTES - VMLINUX_RUN_ROOM;
+
+	memcpy(pages + PAGE_BYTES, sites, sizeof(sites));
+	memcpy(at, "virt-mig kernel", 16);
+	memcpy(at + 16, end, sizeof(end));
+	return 2 * PAGE_BYTES;
+}
+
+const char *
+fuzz_seed(unsigned i, struct buf *out)
+{
+	static const struct {
+		const char *name;
+		uint8_t how;
+		size_t (*make)(uint8_t *bytes);
+	} seeds[] = { { "elf", 0, seed_elf },
+		      { "bzimage", 1, seed_elf },
+		      { "running", 0, seed_running },
+		      { "kept", 2, seed_kept } };
+	uint8_t bytes[3 * PAGE_BYTES] = { 0 }, file[5 * PAGE_BYTES];
 	struct err e;
 	size_t n;
 
-	if (i >= 2)
+	if (i >= ARRAY_LEN(seeds))
 		return NULL;
-	memcpy(elf, &h, sizeof(h));
-	memcpy(elf + sizeof(h), &p, sizeof(p));
-	fuzz_ok(buf_put_u8(out, (uint8_t)i, &e), &e);
-	n = wrap(elf, sizeof(elf), file);
-	if (i == 0)
-		fuzz_ok(buf_put(out, elf, sizeof(elf), &e), &e);
-	else
+	n = seeds[i].make(bytes);
+	fuzz_ok(buf_put_u8(out, seeds[i].how, &e), &e);
+	if (seeds[i].how != 1) {
+		fuzz_ok(buf_put(out, bytes, n, &e), &e);
+	} else {
+		n = wrap(bytes, n, file);
 		fuzz_ok(buf_put(out, file, n, &e), &e);
-	return names[i];
+	}
+	return seeds[i].name;
 }
