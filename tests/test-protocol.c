@@ -258,7 +258,7 @@ constants_have_these_values(void **state)
 		CONSTANT(LIVE_AGAIN),          CONSTANT(LIVE_LAST),
 		CONSTANT(FRAME_RAW_MAX),       CONSTANT(CODEC_BLOCK_MAX),
 		CONSTANT(LINK_DEAD_MS),        CONSTANT(TALK_PING_MS),
-		CONSTANT(TRANSFER_PORT),
+		CONSTANT(TALK_SLOW_BYTES),     CONSTANT(TRANSFER_PORT),
 	};
 	size_t i = table_under(".It Sy Name Ta Sy Value");
 
@@ -288,6 +288,7 @@ sentences_say_the_same(void **state)
 		{ "number of opaque bytes, at most %llu", FRAME_BYTES_MAX },
 		{ "At most %llu are.", PLAN_DELTA_MAX },
 		{ "nothing at all came for %llu seconds", LINK_DEAD_MS / 1000 },
+		{ "when, for %llu seconds", LINK_DEAD_MS / 500 },
 		{ "%llu; and for each copy", PLAN_COPIES_MAX },
 		{ "how many more than %llu words", PLAN_COPY_MIN },
 		{ "moved, 1 byte, 1 to %llu;", PLAN_MOVES_MAX },

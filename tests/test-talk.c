@@ -141,6 +141,19 @@ say(struct talk *t)
 	assert_ok(talk_say(t, &e), &e);
 }
 
+static struct want one_region = { 0, 0, 1 };
+static const struct hello hello = { HELLO_VERSION, HELLO_OLDEST_VERSION, 0,
+				    HELLO_MEMORY_IMAGE };
+
+static void
+say_want(struct talk *t)
+{
+	struct err e;
+
+	assert_ok(want_put(talk_out(t), &one_region, &e), &e);
+	say(t);
+}
+
 static void
 hellos_open_and_a_close_ends_both(void **state)
 {
@@ -185,14 +198,11 @@ static void
 what_the_owner_refuses_ends_the_talk(void **state)
 {
 	struct world w;
-	struct err e;
 
 	(void)state;
 	open_both(&w);
 	w.z.refuse = true;
-	assert_ok(want_put(talk_out(w.a.talk), &(struct want){ 0, 0, 1 }, &e),
-		  &e);
-	say(w.a.talk);
+	say_want(w.a.talk);
 	run_until(&w, &w.a.ended);
 	assert_int_equal(w.a.code, ERR_LIMIT);
 	assert_string_equal(w.a.why.text, "the receiver says: no room");
@@ -308,17 +318,6 @@ a_receiver_stops_hearing_whom_it_cannot_answer(void **state)
 		event_base_loop(w.base, EVLOOP_ONCE);
 	assert_int_equal(w.z.heard, 100);
 	world_fini(&w);
-}
-
-static struct want one_region = { 0, 0, 1 };
-
-static void
-say_want(struct talk *t)
-{
-	struct err e;
-
-	assert_ok(want_put(talk_out(t), &one_region, &e), &e);
-	say(t);
 }
 
 /* Hears are cut off by a close, whatever came with them. */
@@ -467,12 +466,45 @@ who_does_not_say_who_it_is_is_not_waited_for(void **state)
 	buf_fini(&b);
 }
 
+/* One byte now and then says nothing; but a large message may take its time. */
+static void
+who_drips_is_not_waited_for(void **state)
+{
+	const uint8_t head[] = { MESSAGE_LAYOUT, 0, 0, 1, 0 }; /* 64 KiB */
+	static const uint8_t some[TALK_SLOW_BYTES];
+	const struct timeval step = { .tv_usec = 400000 };
+	struct buf b;
+	struct err e;
+
+	(void)state;
+	buf_init(&b, 1000);
+	assert_ok(hello_put(&b, &hello, &e), &e);
+	assert_ok(buf_put(&b, head, sizeof(head), &e), &e);
+	for (int slow = 0; slow < 2; slow++) {
+		struct world w;
+
+		world_init(&w, true);
+		write_all(&w, &w.z, b.data, b.len);
+		for (int i = 0; i < 10; i++) {
+			write_all(&w, &w.z, some, slow ? sizeof(some) : 1);
+			event_base_loopexit(w.base, &step);
+			event_base_dispatch(w.base);
+		}
+		assert_true(w.z.opened);
+		assert_int_equal(talk_session(w.z.talk)->state,
+				 slow ? SESSION_BASES : SESSION_ABORT);
+		shutdown(w.raw, SHUT_RDWR);
+		run_until(&w, &w.z.ended);
+		assert_int_equal(w.z.code, slow ? ERR_SYSTEM : ERR_LIMIT);
+		world_fini(&w);
+	}
+	buf_fini(&b);
+}
+
 /* A million bytes of questions, from one who reads no answer. */
 static void
 answers_do_not_pile_up(void **state)
 {
-	const struct hello hello = { HELLO_VERSION, HELLO_OLDEST_VERSION, 0,
-				     HELLO_MEMORY_IMAGE };
 	struct world w;
 	struct buf b;
 	struct err e;
@@ -559,6 +591,7 @@ main(void)
 		cmocka_unit_test(a_talk_may_end_before_it_begins),
 		cmocka_unit_test(a_connection_that_breaks_is_an_error),
 		cmocka_unit_test(who_does_not_say_who_it_is_is_not_waited_for),
+		cmocka_unit_test(who_drips_is_not_waited_for),
 		cmocka_unit_test(answers_do_not_pile_up),
 	};
 

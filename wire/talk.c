@@ -27,7 +27,10 @@ struct talk {
 	bool ended;
 	bool cut;
 	struct err why;
-	unsigned pings, patience; /* before the HELLO comes */
+	unsigned pings; /* before the HELLO comes */
+	unsigned drips; /* the same, since it got something across */
+	uint64_t bytes; /* that had come then */
+	unsigned patience;
 	uint64_t rtt_ns;
 };
 
@@ -162,6 +165,7 @@ static int
 talk_heard(struct talk *t, enum message_type type, struct span body,
 	   struct err *e)
 {
+	t->drips = 0;
 	switch ((int)type) {
 	case MESSAGE_HELLO:
 		return talk_heard_hello(t, body, e);
@@ -319,6 +323,22 @@ talk_on_again(evutil_socket_t fd, short what, void *arg)
 	talk_hear(t);
 }
 
+/* A peer says a whole message each second (PING), unless a large one takes its
+ * time; then bytes of it come.  One that drips neither speaks nor is silent; it
+ * is not waited for either, but for longer: silence is the link's to find.
+ */
+static bool
+talk_gets_across(struct talk *t)
+{
+	uint64_t bytes = link_received(t->link);
+
+	if (t->stopped || bytes >= t->bytes + TALK_SLOW_BYTES) {
+		t->bytes = bytes;
+		t->drips = 0;
+	}
+	return ++t->drips <= 2 * t->patience;
+}
+
 static void
 talk_on_ping(evutil_socket_t fd, short what, void *arg)
 {
@@ -337,9 +357,21 @@ talk_on_ping(evutil_socket_t fd, short what, void *arg)
 		talk_abort(t, &e);
 		return;
 	}
+	if (!talk_gets_across(t)) {
+		(void)err_set(&e, ERR_LIMIT, "%s gets nothing across",
+			      talk_peer(t));
+		talk_abort(t, &e);
+		return;
+	}
 	if (message_put_u64(&t->out, MESSAGE_PING, clock_wall_ns(), &e) < 0 ||
 	    talk_say(t, &e) < 0)
 		talk_abort(t, &e);
+}
+
+static unsigned
+talk_patience(unsigned dead_ms)
+{
+	return MAX(dead_ms / TALK_PING_MS, 1u);
 }
 
 static struct talk *
@@ -356,7 +388,7 @@ talk_new(const struct talk_config *config, struct link_config *link,
 	session_init(&t->session, config->role, config->live);
 	buf_init(&t->out, TALK_OUT_MAX);
 	t->patience =
-		(link->dead_ms ? link->dead_ms : LINK_DEAD_MS) / TALK_PING_MS;
+		talk_patience(link->dead_ms ? link->dead_ms : LINK_DEAD_MS);
 	t->ping = event_new(link->base, -1, EV_PERSIST, talk_on_ping, t);
 	t->again = event_new(link->base, -1, 0, talk_on_again, t);
 	link->fn = talk_on_link;
@@ -513,6 +545,7 @@ void
 talk_set_dead_ms(struct talk *t, unsigned ms)
 {
 	link_set_dead_ms(t->link, ms);
+	t->patience = talk_patience(ms);
 }
 
 uint64_t

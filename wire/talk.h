@@ -15,12 +15,15 @@
 /* One end of a conversation: whole messages over a link, each checked against
  * the state of the session.  The talk itself says and hears HELLO, PING, PONG
  * and ERROR; all else is the owner's.  Who does not say HELLO for as long as
- * the link waits for a dead peer is not waited for, whatever else he says.
+ * the link waits for a dead peer is not waited for, whatever else he says; nor
+ * is, later, who for twice that time gets no whole message across and fewer
+ * than TALK_SLOW_BYTES.
  * Everything on the thread of the loop.
  */
 struct talk;
 
-#define TALK_PING_MS 1000
+#define TALK_PING_MS    1000
+#define TALK_SLOW_BYTES 4096
 
 struct talk_config {
 	enum session_role role;
