@@ -28,7 +28,7 @@ main(int argc, char **argv)
 		if (fd < 0)
 			continue;
 		if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 &&
-		    peer.ss_family == AF_INET)
+		    (peer.ss_family == AF_INET || peer.ss_family == AF_INET6))
 			done += (strstr(argv[0], "reset")
 					 ? connect(fd, &nobody, sizeof(nobody))
 					 : shutdown(fd, SHUT_WR)) == 0;
