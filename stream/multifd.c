@@ -108,6 +108,12 @@ stream_step_packet(struct stream_parser *p, struct stream_look *l,
 	return true;
 }
 
+static enum stream_state
+after_page(struct stream_parser *p)
+{
+	return ++p->next_page == p->npages ? STATE_PACKET : STATE_PAGES;
+}
+
 bool
 stream_step_pages(struct stream_parser *p, struct stream_look *l,
 		  struct stream_item *it)
@@ -124,7 +130,13 @@ stream_step_pages(struct stream_parser *p, struct stream_look *l,
 		it->block = p->block;
 		it->offset = offset;
 	}
-	if (++p->next_page == p->npages)
-		p->state = STATE_PACKET;
+	p->state = (uint8_t)after_page(p);
 	return true;
+}
+
+bool
+stream_cut_bare(struct stream_parser *p, struct stream_look *l)
+{
+	l->at = l->n;
+	return stream_skip(p, PAGE_BYTES - l->n, after_page(p));
 }

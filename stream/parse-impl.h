@@ -118,6 +118,15 @@ stream_step stream_begin_main, stream_begin_multifd;
 bool stream_devices_end(struct stream_parser *p, struct stream_look *l)
 	__attribute__((nonnull));
 
+/* The input stops inside of a page: takes what there is, and goes on behind the
+ * page.  False, and nothing has changed, if it stops inside of something else.
+ */
+bool stream_cut_page(struct stream_parser *p, struct stream_look *l)
+	__attribute__((nonnull));
+/* The same of a page of multifd, where the parser is at one. */
+bool stream_cut_bare(struct stream_parser *p, struct stream_look *l)
+	__attribute__((nonnull));
+
 /* Ends the item with all there is; so do all items from here on. */
 bool stream_go_opaque(struct stream_parser *p, struct stream_look *l,
 		      const char *why) __attribute__((nonnull));

@@ -130,7 +130,9 @@ stream_last(struct stream_parser *p, const uint8_t *in, size_t n,
 		it->len = l.at;
 		return 1;
 	}
-	(void)stream_go_opaque(p, &l, "cut off in the middle of a record");
+	if (!stream_cut_page(p, &l))
+		(void)stream_go_opaque(p, &l,
+				       "cut off in the middle of a record");
 	it->len = n;
 	return 1;
 }

@@ -100,8 +100,9 @@ int stream_next(struct stream_parser *p, const uint8_t *in, size_t n,
 
 /* As stream_next() where no more bytes will come for a while, because the
  * connection is at its end or has been idle: what stream_next() waits for is
- * not waited for.  0 only when n is 0.  If that cuts a record, the rest of the
- * connection is opaque.
+ * not waited for.  0 only when n is 0.  A page that this cuts is passed on as
+ * STREAM_BYTES, and what follows is a record again; if it cuts anything else,
+ * the rest of the connection is opaque.
  */
 int stream_last(struct stream_parser *p, const uint8_t *in, size_t n,
 		struct stream_item *it)

@@ -135,6 +135,26 @@ stream_step_ram(struct stream_parser *p, struct stream_look *l,
 	}
 }
 
+bool
+stream_cut_page(struct stream_parser *p, struct stream_look *l)
+{
+	struct stream_item page;
+	uint64_t head, left;
+	bool known;
+
+	l->at = 0;
+	if (p->state == STATE_PAGES)
+		return stream_cut_bare(p, l);
+	if (p->state != STATE_RAM || !look_be64(l, &head) ||
+	    (head & FLAGS & ~FLAG_CONTINUE) != FLAG_PAGE ||
+	    !take_block(p, l, head, &page, &known) || !known)
+		return false;
+	p->block = page.block;
+	left = l->at + PAGE_BYTES - l->n;
+	l->at = l->n;
+	return stream_skip(p, left, STATE_RAM);
+}
+
 /* What may follow a block's length.  Its page size is there only under
  * postcopy and where that is not the host's; the command ADVISE has told which
  * sizes there are, and what else may follow has no 8 bytes of that value: an

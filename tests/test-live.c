@@ -294,6 +294,32 @@ a_stranger_does_not_take_a_session_over(void **state)
 	world_fini(&other);
 }
 
+static bool
+all_said_is_there(const struct world *x)
+{
+	return x->channels[0].out.len == x->channels[0].stop;
+}
+
+/* QEMU falls silent inside of a page: what there is arrives, and what comes
+ * later is understood again.
+ */
+static void
+a_pause_inside_of_a_page_is_not_the_end_of_it(void **state)
+{
+	(void)state;
+	make_guest_stream(&stream, true);
+	world_channel(&w, &stream);
+	w.channels[0].stop = stream.len / 2;
+	world_begin(&w);
+	world_run(&w, all_said_is_there);
+	w.channels[0].stop = stream.len;
+	world_run(&w, NULL);
+	assert_all_is_well();
+	assert_null(live_sender_stats(w.s)->opaque);
+	assert_int_equal(live_sender_stats(w.s)->pages,
+			 PASSES * (MAKE_PAGES + 1) + MAKE_PAGES);
+}
+
 /* What is no migration that we know is moved all the same, and said to be. */
 static void
 what_is_not_understood_is_copied(void **state)
@@ -367,6 +393,7 @@ main(void)
 		sentence(nobody_waits_for_another_when_qemu_there_is_gone),
 		sentence(once_the_guest_is_stopped_there_is_no_other),
 		sentence(a_stranger_does_not_take_a_session_over),
+		sentence(a_pause_inside_of_a_page_is_not_the_end_of_it),
 		sentence(what_is_not_understood_is_copied),
 		sentence(channels_open_in_order),
 		sentence(postcopy_is_carried),

@@ -82,6 +82,64 @@ a_stream_that_stops_in_a_device_has_no_end(void **state)
 	assert_non_null(strstr(p.opaque, "cut off"));
 }
 
+/* So many bytes, and then all others. */
+static size_t
+once(void *arg)
+{
+	size_t *n = arg, now = *n;
+
+	*n = SIZE_MAX;
+	return now;
+}
+
+static void
+pause_at(size_t at)
+{
+	stream_blocks_fini(&blocks);
+	stream_parser_init(&p, &blocks);
+	w = walk_pauses(&p, s.data, s.len, once, &at);
+}
+
+static void
+a_pause_inside_of_a_page_costs_that_page(void **state)
+{
+	size_t page, pages[3];
+
+	(void)state;
+	make_header(&s);
+	make_start(&s);
+	make_part(&s, 0x02, MAKE_RAM_ID);
+	for (unsigned i = 0; i < 3; i++) {
+		make_page(&s, i, i == 2 ? NULL : "pc.ram", (uint8_t)i);
+		pages[i] = s.len - PAGE_BYTES;
+	}
+	make_eos(&s);
+	make_part(&s, 0x03, MAKE_RAM_ID);
+	make_eos(&s);
+	assert_clear();
+	assert_items(3, 0, 0);
+	/* The third says that it is of the block of the second. */
+	for (size_t at = pages[1]; at < pages[1] + PAGE_BYTES; at += 777) {
+		pause_at(at);
+		assert_null(p.opaque);
+		assert_true(p.ram_ended);
+		assert_items(2, 0, 0);
+	}
+	pause_at(pages[1] - 1); /* in what stands before it */
+	assert_non_null(strstr(p.opaque, "cut off"));
+
+	buf_reset(&s);
+	make_multifd_init(&s);
+	make_packet(&s, 0, "pc.ram", 128, 0, 2, 0);
+	page = s.len - 2 * PAGE_BYTES;
+	make_packet(&s, 1, "", 0, 0, 0, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		pause_at(page + i * PAGE_BYTES + 5);
+		assert_null(p.opaque);
+		assert_items(0, 0, 1);
+	}
+}
+
 static void
 postcopy_is_parsed_to_its_end(void **state)
 {
@@ -293,6 +351,7 @@ main(void)
 		sentence(the_end_is_found_to_the_byte),
 		sentence(what_only_looks_like_the_end_is_not),
 		sentence(a_stream_that_stops_in_a_device_has_no_end),
+		sentence(a_pause_inside_of_a_page_costs_that_page),
 		sentence(postcopy_is_parsed_to_its_end),
 		sentence(dirty_bitmaps_do_not_hide_what_follows),
 		sentence(coded_pages_do_not_hide_the_others),

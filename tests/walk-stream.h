@@ -133,4 +133,36 @@ walk_stream(struct stream_parser *p, const uint8_t *in, size_t n,
 	return w;
 }
 
+/* The same where QEMU falls silent after each piece, for so long that what
+ * there is goes on.
+ */
+static inline struct walk
+walk_pauses(struct stream_parser *p, const uint8_t *in, size_t n,
+	    walk_piece *piece, void *arg)
+{
+	struct walk w = { .eof = UINT64_MAX };
+	size_t want;
+
+	for (size_t at = 0, have; at < n; at += have) {
+		auto_free uint8_t *bytes = NULL;
+		struct stream_item it;
+
+		have = piece(arg);
+		have = MIN(n - at, MAX(have, (size_t)1));
+		bytes = malloc(have);
+		walk_check(bytes);
+		memcpy(bytes, in + at, have);
+		for (size_t used = 0; used < have; used += it.len) {
+			if (!stream_next(p, bytes + used, have - used, &it,
+					 &want))
+				walk_check(stream_last(p, bytes + used,
+						       have - used, &it) == 1);
+			walk_check(it.bytes == bytes + used);
+			walk_check(it.len > 0 && it.len <= have - used);
+			walk_item(&w, p, &it, at + used);
+		}
+	}
+	return w;
+}
+
 #endif

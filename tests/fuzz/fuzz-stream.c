@@ -26,9 +26,8 @@ some_of_it(void *arg)
 	return 1 + (*x >> 32) % (1ull << (*x >> 61) * 2);
 }
 
-static struct walk
-walk(struct stream_parser *p, struct stream_blocks *blocks, bool listed,
-     struct span in, walk_piece *piece, uint64_t seed)
+static void
+begin(struct stream_parser *p, struct stream_blocks *blocks, bool listed)
 {
 	struct err e;
 
@@ -38,6 +37,13 @@ walk(struct stream_parser *p, struct stream_blocks *blocks, bool listed,
 					  MAKE_PAGES * PAGE_BYTES, &e),
 			&e);
 	stream_parser_init(p, blocks);
+}
+
+static struct walk
+walk(struct stream_parser *p, struct stream_blocks *blocks, bool listed,
+     struct span in, walk_piece *piece, uint64_t seed)
+{
+	begin(p, blocks, listed);
 	return walk_stream(p, in.at, in.left, piece, &seed);
 }
 
@@ -47,6 +53,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct stream_blocks b1, b2;
 	struct stream_parser p1, p2;
 	struct walk w1, w2;
+	uint64_t seed;
 	struct span in;
 
 	if (size < 2)
@@ -60,6 +67,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_check(p1.ram_ended == p2.ram_ended && b1.n == b2.n);
 	stream_blocks_fini(&b1);
 	stream_blocks_fini(&b2);
+	begin(&p1, &b1, data[1] & 1);
+	seed = data[0];
+	(void)walk_pauses(&p1, in.at, in.left, some_of_it, &seed);
+	stream_blocks_fini(&b1);
 	return 0;
 }
 
