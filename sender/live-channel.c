@@ -44,6 +44,8 @@ channel_may_read(struct live_channel *c)
 
 	if (c->fd < 0 || c->ended || !s->encoder)
 		return false;
+	if (c->hung)
+		return true; /* no more comes than the socket holds */
 	if (channel_bytes(c) - c->taken >= flow_limit(&c->flow)) {
 		flow_blocked(&c->flow);
 		return false;
@@ -298,6 +300,20 @@ channel_on_readable(evutil_socket_t fd, short what, void *arg)
 		live_pump(c->sender);
 }
 
+/* QEMU has closed it, while we may not be reading: one that gave up is to be
+ * known at once, whatever the link does.
+ */
+static void
+channel_on_hang(evutil_socket_t fd, short what, void *arg)
+{
+	struct live_channel *c = arg;
+
+	(void)fd;
+	(void)what;
+	c->hung = true;
+	live_channel_watch(c);
+}
+
 /* QEMU was silent, or we do not listen: what there is goes on; in the end a
  * record that QEMU has not ended does, too.
  */
@@ -421,7 +437,9 @@ live_channel_open(struct live_sender *s, int fd, struct err *e)
 	c->writable = event_new(s->config.loop, fd, EV_WRITE | EV_PERSIST,
 				channel_on_writable, c);
 	c->idle = evtimer_new(s->config.loop, channel_on_idle, c);
-	if (!c->back || !c->readable || !c->writable || !c->idle)
+	c->hang = event_new(s->config.loop, fd, EV_CLOSED, channel_on_hang, c);
+	if (!c->back || !c->readable || !c->writable || !c->idle || !c->hang ||
+	    event_add(c->hang, NULL) < 0)
 		return err_set(e, ERR_SYSTEM, "out of memory");
 	if (live_put_channel(live_out(s), (uint8_t)c->number, e) < 0)
 		return -1;
@@ -436,6 +454,7 @@ live_channel_close(struct live_channel *c)
 	event_del(c->readable);
 	event_del(c->writable);
 	event_del(c->idle);
+	event_del(c->hang);
 	close(c->fd);
 	c->fd = -1;
 }
@@ -443,7 +462,7 @@ live_channel_close(struct live_channel *c)
 void
 live_channel_free(struct live_channel *c)
 {
-	if (c->readable && c->writable && c->idle)
+	if (c->readable && c->writable && c->idle && c->hang)
 		live_channel_close(c);
 	else
 		close(c->fd);
@@ -455,6 +474,8 @@ live_channel_free(struct live_channel *c)
 		event_free(c->writable);
 	if (c->idle)
 		event_free(c->idle);
+	if (c->hang)
+		event_free(c->hang);
 	if (c->back)
 		evbuffer_free(c->back);
 	free(c);

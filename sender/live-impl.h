@@ -54,7 +54,7 @@ struct live_channel {
 	struct live_sender *sender;
 	unsigned number;
 	int fd;
-	struct event *readable, *writable, *idle;
+	struct event *readable, *writable, *idle, *hang;
 	struct evbuffer *back; /* what the other QEMU says */
 	struct stream_parser parser;
 	struct live_batch *filling; /* NULL: none */
@@ -71,6 +71,7 @@ struct live_channel {
 	bool at_eof;      /* STREAM_EOF came: what follows is tail */
 	bool ended;       /* QEMU closed it; the last batch is on its way */
 	bool shut;        /* no more will come back */
+	bool hung;        /* so it has, or will once all is read */
 	bool dry;         /* there was nothing more to read */
 	bool section_end; /* QEMU may wait for what the last item brings */
 };

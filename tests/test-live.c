@@ -226,6 +226,41 @@ nobody_waits_for_another_when_qemu_there_is_gone(void **state)
 }
 
 static bool
+sender_is_over(const struct world *x)
+{
+	return x->sender_over;
+}
+
+/* Not even where so much is under way that QEMU is not listened to. */
+static void
+nobody_waits_for_another_when_qemu_here_is_gone(void **state)
+{
+	(void)state;
+	make_guest_stream(&stream, false);
+	make_part(&stream, 0x02, MAKE_RAM_ID);
+	for (unsigned i = 0; i < 2000; i++)
+		make_page(&stream, i % MAKE_PAGES, "pc.ram", (uint8_t)i);
+	world_channel(&w, &stream);
+	w.reconnect_ms = 1000 * 1000;
+	world_begin(&w);
+	world_run(&w, some_is_there);
+	world_cut(&w);
+	world_run(&w, is_lost_at_both);
+	for (unsigned i = 0; i < 300; i++) {
+		world_step(&w);
+		usleep(500);
+	}
+	assert_false(w.sender_over);
+	assert_true(w.channels[0].said < stream.len);
+	world_close_source(&w.channels[0]);
+	world_run(&w, sender_is_over);
+	assert_int_equal(w.sender_why.code, ERR_CANCELLED);
+	world_close_dest(&w.channels[0]);
+	world_run(&w, receiver_is_over);
+	assert_int_equal(w.receiver_why.code, ERR_CANCELLED);
+}
+
+static bool
 no_sealed(struct world *x, bool up, enum message_type type)
 {
 	if (up || type != MESSAGE_SEALED)
@@ -391,6 +426,7 @@ main(void)
 		sentence(qemu_there_may_end_it),
 		sentence(a_lost_connection_is_made_again),
 		sentence(nobody_waits_for_another_when_qemu_there_is_gone),
+		sentence(nobody_waits_for_another_when_qemu_here_is_gone),
 		sentence(once_the_guest_is_stopped_there_is_no_other),
 		sentence(a_stranger_does_not_take_a_session_over),
 		sentence(a_pause_inside_of_a_page_is_not_the_end_of_it),
