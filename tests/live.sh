@@ -107,6 +107,26 @@ migrate a --parallel --parallel-connections 3 &&
 	guest_checked vm b >>"$dir/log" && tidy
 result $? "--parallel: several connections of QEMU"
 
+# QEMU's own word for it, while it migrates.
+counts_on() { # BYTES-A-SECOND
+	hosts_wait 100 host a sh -c "virsh qemu-monitor-command vm --hmp \
+		'info migrate_parameters' |
+		grep -q 'avail-switchover-bandwidth: $1 bytes'"
+}
+fresh
+if version=$(host a virsh -q version --daemon |
+	sed -n 's/.*daemon: //p') &&
+	printf '11.1\n%s\n' "$version" | sort -CV; then
+	migrate a --bandwidth 20 --available-switchover-bandwidth 7 &
+	counts_on 7340032 && wait $! && guest_checked vm b >>"$dir/log"
+	result $? "--available-switchover-bandwidth: QEMU counts on it"
+else
+	migrate a --available-switchover-bandwidth 7
+	[ $? -eq 2 ] && grep -q 'needs libvirt 11.1' "$dir/log" &&
+		guest_on vm a && tidy
+	result $? "--available-switchover-bandwidth: not with that libvirt"
+fi
+
 for h in a b; do
 	truncate -s 64M "$hosts/$h/lib/images/disk.img"
 done

@@ -56,6 +56,7 @@ enum {
 	OPT_PERSISTENT_XML,
 	OPT_PROGRESS,
 	OPT_PROGRESS_FD,
+	OPT_SWITCHOVER,
 	OPT_TIMEOUT,
 	OPT_TIMEOUT_POSTCOPY,
 	OPT_TIMEOUT_SUSPEND,
@@ -89,6 +90,7 @@ static const struct option options[] = {
 	FLAG("postcopy-after-precopy"),
 	VALUE("auto-converge-increment", OPT_CONVERGE_INCREMENT),
 	VALUE("auto-converge-initial", OPT_CONVERGE_INITIAL),
+	VALUE("available-switchover-bandwidth", OPT_SWITCHOVER),
 	VALUE("bandwidth", OPT_BANDWIDTH),
 	VALUE("connect", OPT_CONNECT),
 	VALUE("disks-uri", OPT_DISKS_URI),
@@ -134,6 +136,7 @@ static const char usage[] =
 	"  --parallel --parallel-connections N --postcopy "
 	"--postcopy-after-precopy\n"
 	"  --timeout SECONDS --timeout-suspend --timeout-postcopy\n"
+	"  --available-switchover-bandwidth MIB\n"
 	"  --live --p2p --verbose  always so; taken for habit's sake\n";
 
 struct migrate_command {
@@ -204,6 +207,8 @@ set_number_option(struct migrate_wish *w, int option, const char *value,
 		return set_number(&w->auto_converge_increment, value, e);
 	case OPT_CONVERGE_INITIAL:
 		return set_number(&w->auto_converge_initial, value, e);
+	case OPT_SWITCHOVER:
+		return set_number(&w->switchover, value, e);
 	case OPT_TIMEOUT:
 		return set_number(&w->timeout_s, value, e);
 	default:
@@ -225,8 +230,9 @@ set_option(struct migrate_command *c, int option, const char *value,
 	case OPT_CONNECTIONS:
 	case OPT_CONVERGE_INCREMENT:
 	case OPT_CONVERGE_INITIAL:
-	case OPT_TIMEOUT:
 	case OPT_PROGRESS_FD:
+	case OPT_SWITCHOVER:
+	case OPT_TIMEOUT:
 		return set_number_option(w, option, value, e);
 	case OPT_CONNECT:
 		w->connect = value;

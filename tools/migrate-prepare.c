@@ -88,6 +88,21 @@ find_domain(const struct migrate_wish *w, struct migrate_place *p,
 	return 0;
 }
 
+static int
+check_switchover(const struct migrate_place *p, struct err *e)
+{
+	unsigned long v = 0;
+
+	if (virConnectGetLibVersion(p->conn, &v) < 0)
+		return migrate_libvirt_failed(e, "libvirt");
+	if (v >= MIGRATE_SWITCHOVER_SINCE)
+		return 0;
+	return err_set(e, ERR_USAGE,
+		       "--available-switchover-bandwidth needs libvirt 11.1, "
+		       "and this host has %lu.%lu",
+		       v / 1000000, v / 1000 % 1000);
+}
+
 int
 migrate_prepare(const struct migrate_wish *w, struct migrate_place *p,
 		struct err *e)
@@ -100,7 +115,8 @@ migrate_prepare(const struct migrate_wish *w, struct migrate_place *p,
 
 	*p = (struct migrate_place){ .control = -1 };
 	(void)interrupted();
-	if (find_domain(w, p, e) < 0)
+	if (find_domain(w, p, e) < 0 ||
+	    (w->switchover && check_switchover(p, e) < 0))
 		return -1;
 	wish.uuid = p->uuid;
 	if (control_open(&p->control, e) < 0)

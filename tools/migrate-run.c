@@ -77,6 +77,10 @@ add_params(const struct run *r, virTypedParameterPtr *params, int *n)
 			bad |= virTypedParamsAddInt(params, n, &max,
 						    numbers[i].name,
 						    (int)numbers[i].value);
+	if (w->switchover)
+		bad |= virTypedParamsAddULLong(params, n, &max,
+					       MIGRATE_PARAM_SWITCHOVER,
+					       w->switchover);
 	return bad;
 }
 

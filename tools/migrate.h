@@ -19,8 +19,10 @@ struct migrate_wish {
 	unsigned flags; /* virDomainMigrateFlags */
 	const char *disks_uri, *migrate_disks, *dname, *xml, *persistent_xml;
 	const char *listen_address;
-	unsigned bandwidth; /* MiB/s on the network; 0: what it takes */
-	unsigned timeout_s; /* 0: none */
+	unsigned bandwidth;  /* MiB/s on the network; 0: what it takes */
+	unsigned switchover; /* MiB/s, what QEMU is to count on at the end;
+				0: what it sees itself */
+	unsigned timeout_s;  /* 0: none */
 	bool timeout_postcopy, postcopy_after_precopy;
 	unsigned connections; /* of --parallel */
 	unsigned auto_converge_initial, auto_converge_increment;
@@ -43,6 +45,12 @@ int migrate_run(const struct migrate_wish *w, struct migrate_result *r,
 /* On standard output. */
 int migrate_show(const struct migrate_wish *w, const struct migrate_result *r,
 		 struct err *e) __attribute__((nonnull, warn_unused_result));
+
+/* libvirt has it since 11.1: MiB/s, VIR_TYPED_PARAM_ULLONG, refused where QEMU
+ * is older than 8.2.
+ */
+#define MIGRATE_PARAM_SWITCHOVER "bandwidth.avail.switchover"
+#define MIGRATE_SWITCHOVER_SINCE 11001000 /* virConnectGetLibVersion() */
 
 /* libvirt's last word on what failed. */
 int migrate_libvirt_failed(struct err *e, const char *what)
