@@ -17,7 +17,7 @@
  * when they change, so do BLOCK_PRIORS and HELLO_VERSION.
  */
 #define BLOCK (1u << 20)
-#define LINE  78 /* letters */
+#define LINE  128 /* letters: eight models */
 
 static double counts[MODELS_ALL][16], weights[MODELS_ALL][16];
 

@@ -45,14 +45,23 @@ new_dist(const struct page_chunk *c, uint32_t i, uint32_t next)
 static void
 place_run(uint8_t *out, uint32_t at, uint32_t n)
 {
-	const uint64_t later0 = 0x1716151413121110, turn = 8 * (at & 7);
-	uint64_t later = later0 >> turn | later0 << (-turn & 63);
-	uint64_t v = htole64(later - 0x0810);
+	const uint64_t early0 = 0x1716151413121110, turn = 8 * (at & 7);
+	const uint64_t last = 0x1008; /* less, of the last but one and last */
+	uint64_t early = early0 >> turn | early0 << (-turn & 63);
+	uint64_t v = early | WHERE_FIRST;
 
-	for (uint32_t k = 0; k == 0 || k < n; k += 8) {
-		memcpy(out + k, &v, 8);
-		v = htole64(later);
+	if (n < 7) {
+		v = htole64(v - (last << 8 * n >> 16));
+		memcpy(out, &v, 8);
+		return;
 	}
+	v = htole64(v);
+	early = htole64(early);
+	memcpy(out, &v, 8);
+	for (uint32_t k = 8; k < n; k += 8)
+		memcpy(out + k, &early, 8);
+	out[n - 2] = (uint8_t)(out[n - 2] - 0x08);
+	out[n - 1] = (uint8_t)(out[n - 1] - 0x10);
 }
 
 int
@@ -83,68 +92,90 @@ page_chunk_place(struct page_chunk *c, const struct page_window *w)
 	return at > w->at ? 0 : -1;
 }
 
+/* Literals of both kinds, number 'to' and on, before a match at distance d. */
 static void
-take_run(uint8_t *lits, const uint8_t *block, const struct page_window *w,
-	 uint32_t n)
+take_run(struct page_chunk *c, uint32_t to, const uint8_t *block,
+	 const struct page_window *w, uint32_t n, uint32_t d)
 {
-	uint32_t at = w->at, d = w->rep[0];
+	uint8_t *lits = c->lits[0] + to, *plain = c->lits[1] + to;
+	const uint8_t *in = block + w->at;
 
-	if (at < d || w->len - at < n + 8) {
-		for (uint32_t k = 0; k < n; k++)
-			lits[k] =
-				(uint8_t)(block[at + k] -
-					  (at + k < d ? 0 : block[at + k - d]));
+	if (w->at < d || w->len - w->at < n + 8) {
+		for (uint32_t k = 0; k < n; k++) {
+			plain[k] = in[k];
+			lits[k] = (uint8_t)(in[k] -
+					    (w->at + k < d ? 0 : (in - d)[k]));
+		}
 		return;
 	}
 	for (uint32_t k = 0; k == 0 || k < n; k += 8) {
 		page_bytes8 a, b;
 
-		memcpy(&a, block + at + k, 8);
-		memcpy(&b, block + at + k - d, 8);
+		memcpy(&a, in + k, 8);
+		memcpy(&b, in - d + k, 8);
+		memcpy(plain + k, &a, 8);
 		a -= b;
 		memcpy(lits + k, &a, 8);
 	}
+}
+
+/* The distance of sequence i becomes the last one used; the literals that
+ * follow the last sequence go by what it left.
+ */
+static uint32_t
+next_dist(const struct page_chunk *c, struct page_window *w, uint32_t i,
+	  uint32_t *next)
+{
+	uint32_t d;
+
+	if (i == c->nseqs)
+		return w->rep[0];
+	d = reps_use(w->rep, c->type[i], new_dist(c, i, *next));
+	*next += c->type[i] < MATCH_REP;
+	return d;
 }
 
 void
 page_chunk_take(struct page_chunk *c, struct page_window *w,
 		const uint8_t *block)
 {
-	uint8_t *lits = c->lits;
-	uint32_t next = 0;
+	uint32_t next = 0, to = 0;
 
 	for (uint32_t i = 0; i <= c->nseqs; i++) {
-		take_run(lits, block, w, c->run[i]);
-		lits += c->run[i];
-		w->at += c->run[i];
-		if (i == c->nseqs)
-			break;
-		reps_use(w->rep, c->type[i], new_dist(c, i, next));
-		next += c->type[i] < MATCH_REP;
-		w->at += c->len[i];
+		uint32_t n = c->run[i], d = next_dist(c, w, i, &next);
+
+		take_run(c, to, block, w, n, d);
+		to += n;
+		w->at += n;
+		if (i < c->nseqs)
+			w->at += c->len[i];
 	}
 }
 
 static void
 give_run(uint8_t *block, const struct page_window *w, const uint8_t *lits,
-	 uint32_t n)
+	 uint32_t n, bool plain, uint32_t d)
 {
-	uint32_t at = w->at, d = w->rep[0];
+	uint32_t at = w->at;
 
-	if (at < d || d < 8 || w->len - at < n + 8) {
+	block += at;
+	if (w->len - at < n + 8 || (!plain && (at < d || d < 8))) {
 		for (uint32_t k = 0; k < n; k++)
-			block[at + k] =
-				(uint8_t)(lits[k] +
-					  (at + k < d ? 0 : block[at + k - d]));
+			block[k] =
+				(uint8_t)(lits[k] + (plain || at + k < d
+							     ? 0
+							     : (block - d)[k]));
 		return;
 	}
 	for (uint32_t k = 0; k == 0 || k < n; k += 8) {
 		page_bytes8 a, b;
 
 		memcpy(&a, lits + k, 8);
-		memcpy(&b, block + at + k - d, 8);
-		a += b;
-		memcpy(block + at + k, &a, 8);
+		if (!plain) {
+			memcpy(&b, block - d + k, 8);
+			a += b;
+		}
+		memcpy(block + k, &a, 8);
 	}
 }
 
@@ -170,23 +201,60 @@ int
 page_chunk_give(const struct page_chunk *c, struct page_window *w,
 		uint8_t *block)
 {
-	const uint8_t *lits = c->lits;
+	const uint8_t *lits = c->lits[c->plain];
 	uint32_t next = 0;
 
 	for (uint32_t i = 0; i <= c->nseqs; i++) {
-		uint32_t d;
+		uint32_t d = next_dist(c, w, i, &next);
 
-		give_run(block, w, lits, c->run[i]);
+		give_run(block, w, lits, c->run[i], c->plain, d);
 		lits += c->run[i];
 		w->at += c->run[i];
 		if (i == c->nseqs)
 			break;
-		d = reps_use(w->rep, c->type[i], new_dist(c, i, next));
-		next += c->type[i] < MATCH_REP;
 		if (d > w->at)
 			return -1;
 		give_match(block, w, d, c->len[i]);
 		w->at += c->len[i];
 	}
 	return 0;
+}
+
+static uint32_t
+model_part(const struct page_models *m, unsigned model, unsigned symbol)
+{
+	const uint16_t *sum = m->sum[model];
+
+	return (uint32_t)(sum[symbol + 1] - sum[symbol]) & 0x7fff;
+}
+
+/* About what the first literals cost, in bits. */
+#define CHOOSE_BY 96
+
+static unsigned
+lits_cost(const struct page_chunk *c, bool plain, const struct page_models *m)
+{
+	const uint8_t *lits = c->lits[plain];
+	unsigned set = plain ? MODEL_PLAIN - MODEL_HIGH_A : 0, cost = 0;
+
+	for (uint32_t i = 0; i < c->nlits && i < CHOOSE_BY; i++) {
+		unsigned where = c->where[i] & (WHERE_FIRST - 1);
+		unsigned before = i ? lits[i - 1] : 0, lit = lits[i];
+		unsigned high =
+			c->where[i] & WHERE_FIRST
+				? MODEL_HIGH_A + where
+				: MODEL_HIGH_B + (where & 16) * 16 + before;
+		unsigned low = MODEL_LOW_A + where * 16 + lit / 16;
+		uint32_t a = model_part(m, set + high, lit / 16);
+		uint32_t b = model_part(m, set + low, lit % 16);
+
+		cost += (unsigned)__builtin_clz(a * b);
+	}
+	return cost;
+}
+
+void
+page_chunk_choose(struct page_chunk *c, const struct page_models *m)
+{
+	c->plain = lits_cost(c, true, m) < lits_cost(c, false, m);
 }

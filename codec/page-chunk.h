@@ -23,6 +23,9 @@ int page_chunk_place(struct page_chunk *c, const struct page_window *w)
 /* Encoding: takes the literals from the block, and goes on. */
 void page_chunk_take(struct page_chunk *c, struct page_window *w,
 		     const uint8_t *block) __attribute__((nonnull));
+/* Then: whether literals shall be plain, by what they would cost now. */
+void page_chunk_choose(struct page_chunk *c, const struct page_models *m)
+	__attribute__((nonnull));
 /* Decoding: writes the bytes of the chunk, and goes on.  Nothing is touched
  * beyond the block.  -1: a match begins before it.
  */

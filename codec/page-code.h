@@ -13,35 +13,41 @@
 #include "codec/page-seqs.h"
 #include "common/mem.h"
 
+/* Literals of a chunk: whose models those are, and the last one of each lane.
+ */
+struct page_lits {
+	uint8_t *lits;
+	const uint8_t *where;
+	unsigned set;
+	unsigned before[LANES];
+};
+
 CODE_INLINE void
 page_lit(bool put, bool two, struct page_coder *k, struct page_state *s,
-	 unsigned lane, unsigned before[LANES], struct page_chunk *c,
-	 uint32_t i)
+	 unsigned lane, struct page_lits *l, uint32_t i)
 {
-	unsigned where = c->where[i], kind = where >> 3;
-	unsigned prev = kind ? before[lane] : 0;
-	unsigned lit = put ? c->lits[i] : 0, high, low;
+	bool first = l->where[i] & WHERE_FIRST;
+	unsigned where = l->where[i] & (WHERE_FIRST - 1);
+	unsigned before = l->before[lane] + (where & 16) * 16;
+	unsigned lit = put ? l->lits[i] : 0, high, low;
+	unsigned high_a = l->set + MODEL_HIGH_A + where;
+	unsigned high_b = l->set + MODEL_HIGH_B + before;
 
-	unsigned b = prev + (kind == 2 ? 256 : 0);
-
-	if (two && kind > 0) {
-		high = page_nibble2(put, k, s, lane, MODEL_HIGH_A + where,
-				    MODEL_HIGH_B + b, lit >> 4);
-		low = page_nibble2(put, k, s, lane,
-				   MODEL_LOW_A + where * 16 + high,
-				   MODEL_LOW_B + (b & ~15u) + high, lit & 15);
-	} else {
-		high = page_nibble(put, k, s, lane,
-				   kind ? MODEL_HIGH_B + b
-					: MODEL_HIGH_A + where,
+	if (two && !first)
+		high = page_nibble2(put, k, s, lane, high_a, high_b, lit >> 4);
+	else
+		high = page_nibble(put, k, s, lane, first ? high_a : high_b,
 				   lit >> 4);
-		low = page_nibble(put, k, s, lane,
-				  MODEL_LOW_A + where * 16 + high, lit & 15);
-	}
+	where = l->set + MODEL_LOW_A + where * 16 + high;
+	before = l->set + MODEL_LOW_B + (before & ~15u) + high;
+	if (two && !first)
+		low = page_nibble2(put, k, s, lane, where, before, lit & 15);
+	else
+		low = page_nibble(put, k, s, lane, where, lit & 15);
 	lit = high << 4 | low;
-	before[lane] = lit;
+	l->before[lane] = lit;
 	if (!put)
-		c->lits[i] = (uint8_t)lit;
+		l->lits[i] = (uint8_t)lit;
 }
 
 CODE_INLINE int
@@ -51,11 +57,15 @@ page_lits(bool put, bool two, struct page_coder *k, struct page_chunk *c)
 
 	for (uint32_t base = 0; base < c->nlits; base += CHUNK_PIECE) {
 		uint32_t n = MIN(c->nlits - base, CHUNK_PIECE);
-		unsigned before[LANES] = { 0 };
+		struct page_lits l = {
+			.lits = c->lits[c->plain] + base,
+			.where = c->where + base,
+			.set = c->plain ? MODEL_PLAIN - MODEL_HIGH_A : 0,
+		};
 
 		if (!put)
 			page_refill(k, &s);
-#define ITEM(lane, i) page_lit(put, two, k, &s, lane, before, c, base + (i))
+#define ITEM(lane, i) page_lit(put, two, k, &s, lane, &l, i)
 		LANES_EACH(n, ITEM);
 #undef ITEM
 		if (!put && s.at > k->end)

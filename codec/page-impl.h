@@ -22,7 +22,7 @@
 
 #define BLOCK_TWO_MODELS 1u /* a flag of the block: literals have two models */
 /* What stands beside the flag: another number for every other page_priors. */
-#define BLOCK_PRIORS 2u
+#define BLOCK_PRIORS 4u
 
 /* Types of matches: a new distance in words or in bytes, or one of the last
  * ones.
@@ -37,8 +37,8 @@ enum {
 /* Where the models of each kind of symbol begin. */
 #define MODELS_NUMBER 16u /* models of one kind of number */
 enum {
-	MODEL_FULL = 0,
-	MODEL_START = MODEL_FULL + 1,
+	MODEL_CHUNK = 0,
+	MODEL_START = MODEL_CHUNK + 1,
 	MODEL_RUN_A = MODEL_START + 1,
 	MODEL_RUN_B = MODEL_RUN_A + 4 * 8,
 	MODEL_RUN_MORE = MODEL_RUN_B + 16 * 16,
@@ -47,14 +47,15 @@ enum {
 	MODEL_LEN_A = MODEL_TYPE_B + 8 * 16 * 4,
 	MODEL_LEN_B = MODEL_LEN_A + MATCH_TYPES * 8,
 	MODEL_LEN_MORE = MODEL_LEN_B + 8 * 16 * 2,
-	MODEL_DIST_LOG = MODEL_LEN_MORE + 2 * MODELS_NUMBER,
+	MODEL_DIST_LOG = MODEL_LEN_MORE + 2 * 8 * MODELS_NUMBER,
 	MODEL_DIST_TOP = MODEL_DIST_LOG + 2 * 8,
 	MODEL_DIST_LOW = MODEL_DIST_TOP + 2 * 16,
 	MODEL_HIGH_A = MODEL_DIST_LOW + 2 * 16,
 	MODEL_HIGH_B = MODEL_HIGH_A + 3 * 8,
 	MODEL_LOW_A = MODEL_HIGH_B + 2 * 256,
 	MODEL_LOW_B = MODEL_LOW_A + 3 * 8 * 16,
-	MODELS_ALL = MODEL_LOW_B + 2 * 256
+	MODEL_PLAIN = MODEL_LOW_B + 2 * 256, /* the last four, of plain ones */
+	MODELS_ALL = MODEL_PLAIN + (MODEL_PLAIN - MODEL_HIGH_A)
 };
 
 /* A model: how often each of 16 symbols is expected, as the sums of those
@@ -65,6 +66,9 @@ struct page_models {
 	int16_t target[16][16] __attribute__((aligned(32)));
 };
 
+/* In a context: the literal is the first of its run. */
+#define WHERE_FIRST 0x20u
+
 /* Some sequences, and all that is coded of them. */
 struct page_chunk {
 	uint32_t nseqs, nnew, nlits;
@@ -74,11 +78,13 @@ struct page_chunk {
 	uint8_t type[CHUNK_SEQS];
 	uint32_t dist[CHUNK_SEQS]; /* of new distances, as coded */
 	uint8_t which[CHUNK_SEQS]; /* of new distances: whose */
-	/* A literal less the byte at the distance last used, and its context:
-	 * 8 times (first, second, later in its run), plus low 3 bits of where.
-	 * Written by eights.
+	/* Literals: less the byte at the distance of the match that follows,
+	 * or [1], if .plain, as they are.  Written by eights, as are their
+	 * contexts: 8 times (last, last but one, earlier in its run), plus low
+	 * 3 bits of where, plus WHERE_FIRST.
 	 */
-	uint8_t lits[CHUNK_LITS + 8], where[CHUNK_LITS + 8];
+	bool plain;
+	uint8_t lits[2][CHUNK_LITS + 8], where[CHUNK_LITS + 8];
 };
 
 /* Most bytes that are read between two looks at where they end. */

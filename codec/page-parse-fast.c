@@ -34,8 +34,8 @@ found(const struct page_parser *p, uint32_t at, uint32_t from, uint32_t same)
 	};
 }
 
-/* Three bytes and more at one of the last distances.  All are looked at: which
- * one it is cannot be foreseen.
+/* Four bytes and more at one of the last distances, or three at the last one.
+ * All are looked at: which one it is cannot be foreseen.
  */
 static inline bool
 look_back(const struct page_parser *p, uint32_t word, struct page_match *m)
@@ -47,7 +47,9 @@ look_back(const struct page_parser *p, uint32_t word, struct page_match *m)
 		return false;
 #pragma GCC unroll 8
 	for (unsigned i = 0; i < REPS; i++)
-		at |= (uint32_t)((page_get4(in - p->rep[i]) ^ word) << 8 == 0)
+		at |= (uint32_t)((page_get4(in - p->rep[i]) ^ word)
+					 << (i > 0 ? 0 : 8) ==
+				 0)
 		      << i;
 	if (!at)
 		return false;

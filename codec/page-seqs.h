@@ -20,7 +20,7 @@ page_seq(bool put, struct page_coder *k, struct page_state *s, unsigned lane,
 {
 	uint32_t run = put ? c->run[i] : 0;
 	uint32_t len = put ? c->len[i] - MATCH_MIN : 0;
-	unsigned type = put ? c->type[i] : 0, n;
+	unsigned type = put ? c->type[i] : 0, n, rep;
 	unsigned len15 = MIN(b->len, 15u), run15 = MIN(b->run, 15u);
 
 	n = page_nibble2(put, k, s, lane, MODEL_RUN_A + b->one * 8 + b->at,
@@ -34,16 +34,15 @@ page_seq(bool put, struct page_coder *k, struct page_state *s, unsigned lane,
 		MODEL_TYPE_A + (b->one * 8 + b->at) * 2 + (run > 0),
 		MODEL_TYPE_B + (MIN(run, 7u) * 16 + len15) * 4 + b->two, type);
 	type = MIN(type, MATCH_TYPES - 1u);
+	rep = type < MATCH_REP ? 0 : 1;
 	n = page_nibble2(put, k, s, lane, MODEL_LEN_A + type * 8 + b->at,
-			 MODEL_LEN_B + (MIN(run, 7u) * 16 + len15) * 2 +
-				 (type < MATCH_REP),
+			 MODEL_LEN_B + (MIN(run, 7u) * 16 + len15) * 2 + 1 -
+				 rep,
 			 MIN(len, 15u));
 	len = n < 15 ? n
 		     : 15 + page_number(put, k, s, lane,
-					MODEL_LEN_MORE +
-						(type < MATCH_REP
-							 ? 0
-							 : MODELS_NUMBER),
+					MODEL_LEN_MORE + (8 * rep + b->at) *
+								 MODELS_NUMBER,
 					len - 15);
 	len += MATCH_MIN;
 	b->at = (b->at + len) & 7;
@@ -96,16 +95,19 @@ page_dist(bool put, struct page_coder *k, struct page_state *s, unsigned lane,
 		c->dist[i] = v;
 }
 
-/* How many sequences there are, what follows them, and where in a word each
- * lane begins.
+/* How many sequences there are, what follows them, what literals are, and
+ * where in a word each lane begins.
  */
 CODE_INLINE void
 page_chunk_head(bool put, struct page_coder *k, struct page_state *s,
 		struct page_chunk *c)
 {
 	uint32_t n = c->nseqs, rest = put ? c->run[n] : 0;
+	unsigned kind = (n == CHUNK_SEQS ? 1 : 0) | (c->plain ? 2 : 0);
 
-	if (page_nibble(put, k, s, 0, MODEL_FULL, n == CHUNK_SEQS) == 1) {
+	kind = page_nibble(put, k, s, 0, MODEL_CHUNK, kind);
+	c->plain = kind & 2;
+	if (kind & 1) {
 		n = CHUNK_SEQS;
 		rest = 0;
 	} else {

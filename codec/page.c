@@ -175,6 +175,7 @@ page_encode(void *ctx, int level, const uint8_t *in, size_t len, uint8_t *out,
 		if (page_chunk_place(&c->chunk, &w) < 0)
 			return err_set(e, ERR_SYSTEM, "page: bad sequences");
 		page_chunk_take(&c->chunk, &w, in);
+		page_chunk_choose(&c->chunk, &c->coder.models);
 		c->code->put_seqs(&c->coder, &c->chunk);
 		c->code->put_lits(&c->coder, &c->chunk);
 	}

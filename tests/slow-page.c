@@ -10,7 +10,7 @@
 extern const char page_priors[];
 
 enum {
-	FULL = 0,
+	CHUNK = 0,
 	START = 1,
 	RUN_A = 2,
 	RUN_B = 34,
@@ -20,14 +20,15 @@ enum {
 	LEN_A = 882,
 	LEN_B = 962,
 	LEN_MORE = 1218,
-	DIST_LOG = 1250,
-	DIST_TOP = 1266,
-	DIST_LOW = 1298,
-	HIGH_A = 1330,
-	HIGH_B = 1354,
-	LOW_A = 1866,
-	LOW_B = 2250,
-	MODELS = 2762
+	DIST_LOG = 1474,
+	DIST_TOP = 1490,
+	DIST_LOW = 1522,
+	HIGH_A = 1554,
+	HIGH_B = 1578,
+	LOW_A = 2090,
+	LOW_B = 2474,
+	PLAIN = 2986,
+	MODELS = 4418
 };
 
 struct slow {
@@ -37,8 +38,10 @@ struct slow {
 	int sum[MODELS][17];
 	bool two_models, overrun;
 	/* of the chunk */
+	bool plain;
 	uint32_t nseqs, run[257], length[256], type[256], dist[256], nlits;
 	uint8_t lits[65536], where[65536];
+	bool first[65536];
 	/* of the block */
 	uint8_t *out;
 	uint32_t out_len, pos, rep[8];
@@ -173,10 +176,12 @@ get_seqs(struct slow *s)
 {
 	unsigned at[4] = { s->pos % 8 }, one[4] = { 0 }, two[4] = { 0 };
 	uint32_t length[4] = { 0 }, runs[4] = { 0 };
+	unsigned kind = symbol(s, 0, CHUNK);
 
+	s->plain = kind / 2 % 2 == 1;
 	s->nseqs = 256;
 	s->run[256] = 0;
-	if (symbol(s, 0, FULL) != 1) {
+	if (kind % 2 == 0) {
 		s->nseqs = bits(s, 0, 8);
 		s->run[s->nseqs] = number(s, 0, RUN_MORE);
 	}
@@ -200,7 +205,9 @@ get_seqs(struct slow *s)
 			      LEN_B + (least(run, 7) * 16 + length15) * 2 +
 				      (type < 2));
 		if (len == 15)
-			len += number(s, l, LEN_MORE + (type < 2 ? 0 : 16));
+			len += number(s, l,
+				      LEN_MORE + 16 * at[l] +
+					      (type < 2 ? 0 : 128));
 		len += 2;
 		at[l] = (at[l] + len) % 8;
 		two[l] = one[l];
@@ -258,9 +265,13 @@ place(struct slow *s)
 	for (uint32_t i = 0; i <= s->nseqs; i++) {
 		if (s->run[i] > 65536 - s->nlits)
 			return -1;
-		for (uint32_t k = 0; k < s->run[i]; k++, pos++)
+		for (uint32_t k = 0; k < s->run[i]; k++, pos++) {
+			uint32_t after = s->run[i] - 1 - k;
+
+			s->first[s->nlits] = k == 0;
 			s->where[s->nlits++] =
-				(uint8_t)(8 * least(k, 2) + pos % 8);
+				(uint8_t)(8 * least(after, 2) + pos % 8);
+		}
 		if (i < s->nseqs)
 			pos += s->length[i];
 		if (pos > s->out_len)
@@ -272,6 +283,8 @@ place(struct slow *s)
 static void
 get_lits(struct slow *s)
 {
+	unsigned set = s->plain ? PLAIN - HIGH_A : 0;
+
 	for (uint32_t base = 0; base < s->nlits; base += 1024) {
 		uint32_t n = least(s->nlits - base, 1024);
 		unsigned before[4] = { 0 };
@@ -279,25 +292,34 @@ get_lits(struct slow *s)
 		for (uint32_t k = 0; k < n; k++) {
 			unsigned l, high, low, m;
 			uint32_t i = base + item(n, k, &l);
-			unsigned where = s->where[i], kind = where / 8;
+			unsigned where = s->where[i];
+			bool two = s->two_models && !s->first[i];
 
-			m = before[l] + (kind == 2 ? 256 : 0);
-			if (kind == 0)
-				high = symbol(s, l, HIGH_A + where);
-			else if (s->two_models)
-				high = symbol2(s, l, HIGH_A + where,
-					       HIGH_B + m);
+			m = before[l] + (where / 8 == 2 ? 256 : 0);
+			if (s->first[i])
+				high = symbol(s, l, set + HIGH_A + where);
+			else if (two)
+				high = symbol2(s, l, set + HIGH_A + where,
+					       set + HIGH_B + m);
 			else
-				high = symbol(s, l, HIGH_B + m);
-			if (kind > 0 && s->two_models)
-				low = symbol2(s, l, LOW_A + where * 16 + high,
-					      LOW_B + m / 16 * 16 + high);
+				high = symbol(s, l, set + HIGH_B + m);
+			where = where * 16 + high;
+			if (two)
+				low = symbol2(s, l, set + LOW_A + where,
+					      set + LOW_B + m / 16 * 16 + high);
 			else
-				low = symbol(s, l, LOW_A + where * 16 + high);
+				low = symbol(s, l, set + LOW_A + where);
 			before[l] = high * 16 + low;
 			s->lits[i] = (uint8_t)before[l];
 		}
 	}
+}
+
+/* What is added to a literal that is not plain. */
+static uint8_t
+byte_before(const struct slow *s, uint32_t d)
+{
+	return s->plain || d > s->pos ? 0 : s->out[s->pos - d];
 }
 
 static int
@@ -306,24 +328,21 @@ rebuild(struct slow *s)
 	const uint8_t *lit = s->lits;
 
 	for (uint32_t i = 0; i <= s->nseqs; i++) {
-		uint32_t d, from = 7;
+		uint32_t d = s->rep[0], from = 7;
 
+		if (i < s->nseqs) {
+			d = s->dist[i];
+			if (s->type[i] >= 2) {
+				from = s->type[i] - 2;
+				d = s->rep[from];
+			}
+			memmove(s->rep + 1, s->rep, from * sizeof(*s->rep));
+			s->rep[0] = d;
+		}
 		for (uint32_t k = 0; k < s->run[i]; k++, s->pos++)
-			s->out[s->pos] =
-				(uint8_t)(*lit++ +
-					  (s->rep[0] > s->pos
-						   ? 0
-						   : s->out[s->pos -
-							    s->rep[0]]));
+			s->out[s->pos] = (uint8_t)(*lit++ + byte_before(s, d));
 		if (i == s->nseqs)
 			break;
-		d = s->dist[i];
-		if (s->type[i] >= 2) {
-			from = s->type[i] - 2;
-			d = s->rep[from];
-		}
-		memmove(s->rep + 1, s->rep, from * sizeof(*s->rep));
-		s->rep[0] = d;
 		if (d > s->pos)
 			return -1;
 		for (uint32_t k = 0; k < s->length[i]; k++, s->pos++)
@@ -364,7 +383,7 @@ slow_page_decode(const uint8_t *in, size_t len, uint8_t *out, size_t out_len)
 	struct slow *s = calloc(1, sizeof(*s));
 	int ret = -1;
 
-	if (s && len >= 17 && len < out_len && len % 2 == 1 && in[0] / 2 == 1) {
+	if (s && len >= 17 && len < out_len && len % 2 == 1 && in[0] / 2 == 2) {
 		s->in = in;
 		s->len = len;
 		s->out = out;

@@ -391,7 +391,7 @@ a_bomb_takes_no_more_than_a_frame_may(void **state)
 		assert_true(wire.len < FRAME_RAW_MAX / 200);
 		/* Well formed, but there is no plan in it. */
 		assert_in_range(bytes_to_judge(TOLD, 32 << 10), FRAME_RAW_MAX,
-				FRAME_RAW_MAX + (384 << 10));
+				FRAME_RAW_MAX + (512 << 10));
 		put_bomb(choices[i], more, more);
 		assert_in_range(bytes_to_judge(REFUSED, 1 << 10), 0, 64);
 		put_bomb(choices[i], most, less);
