@@ -33,17 +33,12 @@ page_lit(bool put, bool two, struct page_coder *k, struct page_state *s,
 	unsigned high_a = l->set + MODEL_HIGH_A + where;
 	unsigned high_b = l->set + MODEL_HIGH_B + before;
 
-	if (two && !first)
-		high = page_nibble2(put, k, s, lane, high_a, high_b, lit >> 4);
-	else
-		high = page_nibble(put, k, s, lane, first ? high_a : high_b,
-				   lit >> 4);
+	high = page_nibble2(put, two && !first, k, s, lane,
+			    first ? high_a : high_b, high_a, lit >> 4);
 	where = l->set + MODEL_LOW_A + where * 16 + high;
 	before = l->set + MODEL_LOW_B + (before & ~15u) + high;
-	if (two && !first)
-		low = page_nibble2(put, k, s, lane, where, before, lit & 15);
-	else
-		low = page_nibble(put, k, s, lane, where, lit & 15);
+	low = page_nibble2(put, two && !first, k, s, lane, where, before,
+			   lit & 15);
 	lit = high << 4 | low;
 	l->before[lane] = lit;
 	if (!put)
@@ -78,13 +73,17 @@ page_lits(bool put, bool two, struct page_coder *k, struct page_chunk *c)
 CODE_TARGET static void
 page_put_seqs(struct page_coder *k, struct page_chunk *c)
 {
-	(void)page_seqs(true, k, c);
+	if (k->two_models)
+		(void)page_seqs(true, true, k, c);
+	else
+		(void)page_seqs(true, false, k, c);
 }
 
 CODE_TARGET static int
 page_get_seqs(struct page_coder *k, struct page_chunk *c)
 {
-	return page_seqs(false, k, c);
+	return k->two_models ? page_seqs(false, true, k, c)
+			     : page_seqs(false, false, k, c);
 }
 
 CODE_TARGET static void

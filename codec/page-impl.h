@@ -20,9 +20,9 @@
 #define RANS_MIN    0x10000u /* a state is never less */
 #define BLOCK_HEAD  (1u + 4 * LANES)
 
-#define BLOCK_TWO_MODELS 1u /* a flag of the block: literals have two models */
+#define BLOCK_TWO_MODELS 1u /* a flag of the block: most symbols have two */
 /* What stands beside the flag: another number for every other page_priors. */
-#define BLOCK_PRIORS 4u
+#define BLOCK_PRIORS 6u
 
 /* Types of matches: a new distance in words or in bytes, or one of the last
  * ones.

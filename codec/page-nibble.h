@@ -120,14 +120,16 @@ page_nibble(bool put, struct page_coder *k, struct page_state *s, unsigned lane,
 	return symbol;
 }
 
-/* A symbol with the mean of two models. */
+/* A symbol with the mean of two models, or, unless 'two', with the first. */
 CODE_INLINE unsigned
-page_nibble2(bool put, struct page_coder *k, struct page_state *s,
+page_nibble2(bool put, bool two, struct page_coder *k, struct page_state *s,
 	     unsigned lane, unsigned model, unsigned other, unsigned symbol)
 {
 	const uint16_t *a = k->models.sum[model], *b = k->models.sum[other];
 	uint32_t start, end;
 
+	if (!two)
+		return page_nibble(put, k, s, lane, model, symbol);
 	CODE_SEEN(model, symbol);
 	CODE_SEEN(other, symbol);
 	if (!put) {

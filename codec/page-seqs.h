@@ -15,27 +15,27 @@ struct page_before {
 };
 
 CODE_INLINE void
-page_seq(bool put, struct page_coder *k, struct page_state *s, unsigned lane,
-	 struct page_before *b, struct page_chunk *c, uint32_t i)
+page_seq(bool put, bool two, struct page_coder *k, struct page_state *s,
+	 unsigned lane, struct page_before *b, struct page_chunk *c, uint32_t i)
 {
 	uint32_t run = put ? c->run[i] : 0;
 	uint32_t len = put ? c->len[i] - MATCH_MIN : 0;
 	unsigned type = put ? c->type[i] : 0, n, rep;
 	unsigned len15 = MIN(b->len, 15u), run15 = MIN(b->run, 15u);
 
-	n = page_nibble2(put, k, s, lane, MODEL_RUN_A + b->one * 8 + b->at,
+	n = page_nibble2(put, two, k, s, lane, MODEL_RUN_A + b->one * 8 + b->at,
 			 MODEL_RUN_B + len15 * 16 + run15, MIN(run, 15u));
 	run = n < 15 ? n
 		     : 15 + page_number(put, k, s, lane, MODEL_RUN_MORE,
 					run - 15);
 	b->at = (b->at + run) & 7;
 	type = page_nibble2(
-		put, k, s, lane,
+		put, two, k, s, lane,
 		MODEL_TYPE_A + (b->one * 8 + b->at) * 2 + (run > 0),
 		MODEL_TYPE_B + (MIN(run, 7u) * 16 + len15) * 4 + b->two, type);
 	type = MIN(type, MATCH_TYPES - 1u);
 	rep = type < MATCH_REP ? 0 : 1;
-	n = page_nibble2(put, k, s, lane, MODEL_LEN_A + type * 8 + b->at,
+	n = page_nibble2(put, two, k, s, lane, MODEL_LEN_A + type * 8 + b->at,
 			 MODEL_LEN_B + (MIN(run, 7u) * 16 + len15) * 2 + 1 -
 				 rep,
 			 MIN(len, 15u));
@@ -134,14 +134,14 @@ page_chunk_new(struct page_chunk *c)
 }
 
 CODE_INLINE int
-page_seqs(bool put, struct page_coder *k, struct page_chunk *c)
+page_seqs(bool put, bool two, struct page_coder *k, struct page_chunk *c)
 {
 	struct page_state s = page_state_load(k);
 	struct page_before before[LANES] = { { 0 } };
 
 	if (!put)
 		page_refill(k, &s);
-#define ITEM(lane, i) page_seq(put, k, &s, lane, &before[lane], c, i)
+#define ITEM(lane, i) page_seq(put, two, k, &s, lane, &before[lane], c, i)
 	page_chunk_head(put, k, &s, c);
 	for (unsigned lane = 0; lane < LANES; lane++)
 		before[lane].at = c->start[lane];

@@ -106,7 +106,7 @@ learn(int *sum, unsigned symbol)
 static unsigned
 symbol2(struct slow *s, unsigned lane, unsigned m, unsigned n)
 {
-	int *a = s->sum[m], *b = s->sum[n];
+	int *a = s->sum[m], *b = s->sum[s->two_models ? n : m];
 	int slot = (int)(s->x[lane] % 32768);
 	unsigned i = 0;
 
@@ -115,7 +115,7 @@ symbol2(struct slow *s, unsigned lane, unsigned m, unsigned n)
 	advance(s, lane, (uint32_t)(a[i] + b[i]) / 2,
 		(uint32_t)(a[i + 1] + b[i + 1]) / 2);
 	learn(a, i);
-	if (m != n)
+	if (b != a)
 		learn(b, i);
 	return i;
 }
@@ -293,22 +293,19 @@ get_lits(struct slow *s)
 			unsigned l, high, low, m;
 			uint32_t i = base + item(n, k, &l);
 			unsigned where = s->where[i];
-			bool two = s->two_models && !s->first[i];
 
 			m = before[l] + (where / 8 == 2 ? 256 : 0);
-			if (s->first[i])
+			if (s->first[i]) {
 				high = symbol(s, l, set + HIGH_A + where);
-			else if (two)
-				high = symbol2(s, l, set + HIGH_A + where,
-					       set + HIGH_B + m);
-			else
-				high = symbol(s, l, set + HIGH_B + m);
-			where = where * 16 + high;
-			if (two)
+				where = where * 16 + high;
+				low = symbol(s, l, set + LOW_A + where);
+			} else {
+				high = symbol2(s, l, set + HIGH_B + m,
+					       set + HIGH_A + where);
+				where = where * 16 + high;
 				low = symbol2(s, l, set + LOW_A + where,
 					      set + LOW_B + m / 16 * 16 + high);
-			else
-				low = symbol(s, l, set + LOW_A + where);
+			}
 			before[l] = high * 16 + low;
 			s->lits[i] = (uint8_t)before[l];
 		}
@@ -383,7 +380,7 @@ slow_page_decode(const uint8_t *in, size_t len, uint8_t *out, size_t out_len)
 	struct slow *s = calloc(1, sizeof(*s));
 	int ret = -1;
 
-	if (s && len >= 17 && len < out_len && len % 2 == 1 && in[0] / 2 == 2) {
+	if (s && len >= 17 && len < out_len && len % 2 == 1 && in[0] / 2 == 3) {
 		s->in = in;
 		s->len = len;
 		s->out = out;
