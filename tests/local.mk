@@ -280,6 +280,8 @@ EXTRA_DIST += %D%/qemu-stream.sh %D%/capture-stream.py %D%/boot-dirty.S
 check_PROGRAMS += %D%/show-guest
 %C%_show_guest_SOURCES = %D%/show-guest.c
 %C%_show_guest_LDADD = $(MIG_LDADD)
+TESTS += %D%/live-memory.sh
+EXTRA_DIST += %D%/live-memory.sh
 TESTS += %D%/linux-guest.sh
 EXTRA_DIST += %D%/linux-guest.sh %D%/linux-files.py %D%/guest-init.c
 
