@@ -8,6 +8,10 @@ noinst_PROGRAMS += %D%/bench-stream
 %C%_bench_stream_SOURCES = %D%/bench-stream.c
 %C%_bench_stream_LDADD = $(MIG_LDADD)
 
+noinst_PROGRAMS += %D%/bench-classes
+%C%_bench_classes_SOURCES = %D%/bench-classes.c
+%C%_bench_classes_LDADD = $(MIG_LDADD)
+
 noinst_PROGRAMS += %D%/bench-codec
 %C%_bench_codec_SOURCES = %D%/bench-codec.c
 %C%_bench_codec_LDADD = $(MIG_LDADD) $(BROTLI_LIBS)

@@ -8,4 +8,4 @@ dist_man_MANS += \
 	%D%/virt-mig.conf.5 \
 	%D%/virt-migd.8 \
 	$(NULL)
-EXTRA_DIST += %D%/operating.md
+EXTRA_DIST += %D%/classes.md %D%/operating.md
