@@ -100,6 +100,8 @@ slot_done(void *arg, uint64_t n, const uint8_t *page, struct err *e)
 {
 	const struct live_slot *s = arg;
 
+	if (s->frame->head.flags & LIVE_PASSING)
+		return 0;
 	return shadow_put(&s->r->shadow, n, page, e);
 }
 

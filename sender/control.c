@@ -26,12 +26,12 @@ static const struct control_usual {
 	const char *name;
 	struct control_effort effort;
 } usual[] = {
-	{ "raw", { 1.00, 2500e6, 3000e6, 0 } },
-	{ "lz4", { 0.29, 780e6, 1200e6, 0 } },
-	{ "fast", { 0.19, 600e6, 900e6, 0 } },
-	{ "middle", { 0.15, 150e6, 230e6, 0 } },
-	{ "strong", { 0.14, 88e6, 230e6, 0 } },
-	{ "max", { 0.13, 8e6, 140e6, 0 } },
+	{ "raw", { 1.00, 2500e6, 3000e6, 0.4, 0 } },
+	{ "lz4", { 0.29, 780e6, 1200e6, 0.4, 0 } },
+	{ "fast", { 0.19, 600e6, 900e6, 1.0, 0 } },
+	{ "middle", { 0.15, 150e6, 230e6, 1.5, 0 } },
+	{ "strong", { 0.14, 88e6, 230e6, 1.5, 0 } },
+	{ "max", { 0.13, 8e6, 140e6, 1.5, 0 } },
 };
 
 #define CONTROL_FIRST "fast"
@@ -78,8 +78,8 @@ control_expect(const struct control *c, size_t i)
 	return t;
 }
 
-/* Seconds that a byte of page words takes: sending, encoding and decoding
- * overlap, so the slowest counts.
+/* Seconds that a byte of page words takes: planning, sending, encoding and
+ * decoding overlap, so the slowest counts.
  */
 static double
 control_cost(const struct control *c, size_t i)
@@ -89,7 +89,7 @@ control_cost(const struct control *c, size_t i)
 	double encode = 1 / (t.encode * c->workers);
 	double decode = 1 / (t.decode * c->workers);
 
-	return MAX(send, MAX(encode, decode));
+	return MAX(MAX(send, c->plan * t.plan), MAX(encode, decode));
 }
 
 /* A neighbour of the present effort, now the stronger, now the weaker one. */
@@ -132,17 +132,20 @@ control_average(double *average, double sample, bool first)
 
 void
 control_encoded(struct control *c, const struct effort *effort, uint64_t in,
-		uint64_t out, uint64_t cpu_ns)
+		uint64_t out, uint64_t plan_ns, uint64_t encode_ns)
 {
 	struct control_effort *t;
-	double speed = (double)in * 1e9 / (double)(cpu_ns + 1);
+	double speed = (double)in * 1e9 / (double)(encode_ns + 1);
 
-	if (in < CONTROL_SMALL)
+	if (in < CONTROL_SMALL || c->nefforts == 1)
 		return;
 	for (size_t i = 0; i < c->nefforts; i++) {
 		if (&c->efforts[i] != effort)
 			continue;
 		t = &c->tiers[i];
+		control_average(&c->plan,
+				(double)plan_ns / 1e9 / (double)in / t->plan,
+				c->plan <= 0);
 		control_average(&t->encode, speed, t->frame == 0);
 		control_average(&t->ratio, (double)out / (double)in,
 				t->frame == 0);

@@ -9,7 +9,7 @@
 #include "sender/effort.h"
 
 /* How hard to try, frame by frame: the effort for which the slowest of link,
- * sender and receiver is done first.  It goes by what was measured in this
+ * planning, sender and receiver is done first.  It goes by what was measured in this
  * session, the goodput of the link, and speed and ratio of each effort, and
  * for what was not measured yet by what such machines usually do.
  * One thread, the loop's.
@@ -23,10 +23,12 @@ struct control {
 	uint64_t frames; /* decided on so far */
 	double link;     /* bytes a second; 0: not known */
 	bool was_busy;   /* it was measured, not only bounded from below */
+	double plan;     /* seconds to plan a byte of page words by "fast" */
 	struct control_effort {
 		double ratio;  /* bytes out for a byte of page words in */
-		double encode; /* bytes in, a second of one core */
+		double encode; /* bytes in, a second of one worker */
 		double decode;
+		double plan;    /* time to plan, in that of "fast" */
 		uint64_t frame; /* when it was last measured; 0: never */
 	} tiers[CONTROL_EFFORTS], usual[CONTROL_EFFORTS];
 };
@@ -45,12 +47,13 @@ void control_assume(struct control *c, double link) __attribute__((nonnull));
  */
 const struct effort *control_choose(struct control *c) __attribute__((nonnull));
 
-/* A frame of 'in' bytes of page words took cpu_ns to encode and became 'out'
- * bytes.
+/* A frame of 'in' bytes of page words became 'out' bytes; planning it, which is
+ * done for one frame at a time, took plan_ns, and encoding it encode_ns: of
+ * wall time, since a worker that has to share its CPU is a slow one.
  */
 void control_encoded(struct control *c, const struct effort *effort,
-		     uint64_t in, uint64_t out, uint64_t cpu_ns)
-	__attribute__((nonnull));
+		     uint64_t in, uint64_t out, uint64_t plan_ns,
+		     uint64_t encode_ns) __attribute__((nonnull));
 
 /* The link delivered so many bytes in so long.  'starved': there was not
  * always something to send, so it could have delivered more.

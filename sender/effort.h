@@ -16,6 +16,7 @@ struct effort {
 	struct codec_choice data; /* for words of pages */
 	struct codec_choice side; /* for everything that says where */
 	bool match;               /* look for long matches in earlier pages */
+	bool keeps;               /* live: pages enter the history */
 	uint32_t block_bytes;     /* words of pages in one frame, about */
 };
 

@@ -91,8 +91,11 @@ encoding_free(struct encoding *x)
 static int
 encode_next(struct encoding *x, struct err *e)
 {
-	const struct planner_limits limits = { x->effort->match,
-					       x->effort->block_bytes };
+	const struct planner_limits limits = {
+		.match = x->effort->match,
+		.keep = true,
+		.block_bytes = x->effort->block_bytes,
+	};
 	struct encoder *enc = x->encoder;
 
 	x->start = enc->at;
@@ -126,7 +129,11 @@ encode_again(struct encoding *x, struct err *e)
 static int
 encode_given(struct encoding *x, struct err *e)
 {
-	const struct planner_limits limits = { x->effort->match, UINT32_MAX };
+	const struct planner_limits limits = {
+		.match = x->effort->match && x->keep,
+		.keep = x->keep,
+		.block_bytes = UINT32_MAX,
+	};
 	struct planner *p = x->encoder->planner;
 
 	if (!p || x->plain)
@@ -139,7 +146,7 @@ static void
 encode_plan(struct pool_job *job, unsigned worker)
 {
 	struct encoding *x = (struct encoding *)job;
-	uint64_t t = clock_cpu_ns();
+	uint64_t t = clock_cpu_ns(), wall = clock_wall_ns();
 	int ret;
 
 	(void)worker;
@@ -152,6 +159,7 @@ encode_plan(struct pool_job *job, unsigned worker)
 	x->failed = ret < 0;
 	x->match_ns = x->planned.match_cpu_ns;
 	x->plan_ns = clock_cpu_ns() - t - x->match_ns;
+	x->turn_wall_ns = clock_wall_ns() - wall;
 }
 
 static bool
@@ -321,7 +329,7 @@ static void
 encode_finish(struct pool_job *job, unsigned worker)
 {
 	struct encoding *x = (struct encoding *)job;
-	uint64_t t0 = clock_cpu_ns(), t1;
+	uint64_t t0 = clock_cpu_ns(), t1, wall = clock_wall_ns();
 
 	if (x->failed)
 		return;
@@ -335,6 +343,7 @@ encode_finish(struct pool_job *job, unsigned worker)
 		    encode_streams(x, x->encoder->codecs[worker], &x->err) < 0;
 	x->digest_ns = t1 - t0;
 	x->codec_ns = clock_cpu_ns() - t1;
+	x->late_wall_ns = clock_wall_ns() - wall;
 }
 
 void
@@ -361,11 +370,12 @@ encoding_begin_again(struct encoding *x, const struct effort *effort,
 void
 encoding_begin_batch(struct encoding *x, const struct effort *effort,
 		     struct batch *b, unsigned channel, uint64_t byte,
-		     bool plain)
+		     bool keep, bool plain)
 {
 	encoding_begin(x, effort);
 	x->batch = b;
 	x->start = (struct source_cursor){ .page = channel, .byte = byte };
+	x->keep = keep;
 	x->plain = plain;
 }
 

@@ -37,6 +37,7 @@ struct encoding {
 	struct encoder *encoder;
 	const struct effort *effort;
 	bool plain;                 /* sending a range again */
+	bool keep;                  /* live: its pages enter the history */
 	struct source_range range;  /* of it; what is left afterwards */
 	struct source_cursor start; /* where the batch stands */
 	struct batch *batch;        /* its pages and bytes */
@@ -50,6 +51,8 @@ struct encoding {
 	struct err err;
 	/* CPU time of each stage; matching is part of no other. */
 	uint64_t plan_ns, match_ns, digest_ns, codec_ns;
+	/* And how long both steps took, with what else the CPUs did. */
+	uint64_t turn_wall_ns, late_wall_ns;
 };
 
 struct encoding *encoding_new(struct encoder *enc, struct err *e)
@@ -66,12 +69,12 @@ void encoding_begin_again(struct encoding *x, const struct effort *effort,
 			  const struct source_range *range)
 	__attribute__((nonnull));
 /* Makes a frame of all of a framed batch, which stays where it is until the
- * job is done: a piece of a channel, from that byte of it on.  plain: again,
- * without references.
+ * job is done: a piece of a channel, from that byte of it on.  keep: its pages
+ * enter the history, at both ends.  plain: again, without references.
  */
 void encoding_begin_batch(struct encoding *x, const struct effort *effort,
 			  struct batch *b, unsigned channel, uint64_t byte,
-			  bool plain) __attribute__((nonnull));
+			  bool keep, bool plain) __attribute__((nonnull));
 /* Nothing was left to plan: this frame is empty and need not be sent. */
 bool encoding_is_end(const struct encoding *x) __attribute__((nonnull));
 /* What to hand to encoding_begin_again() should this frame be refused. */

@@ -113,8 +113,10 @@ live_frame_begin(struct live_sender *s, struct live_encoding *x,
 	s->stats.effort = effort->name;
 	s->stats.efforts[effort_number(effort)]++;
 	x->batch = b;
+	if (!b->again)
+		b->keep = effort->keeps || s->config.keep;
 	encoding_begin_batch(x->x, effort, &b->b, b->channel->number, b->byte,
-			     b->again);
+			     b->keep, b->again);
 	pool_submit(s->pool, &x->x->job);
 }
 
@@ -155,7 +157,8 @@ live_frame_say(struct live_sender *s, const struct live_encoding *x,
 	const struct live_frame_head head = {
 		.seq = x->batch->seq,
 		.flags = x->batch->flags |
-			 (uint8_t)(x->batch->again ? LIVE_AGAIN : 0),
+			 (uint8_t)(x->batch->again ? LIVE_AGAIN : 0) |
+			 (uint8_t)(x->batch->keep ? 0 : LIVE_PASSING),
 		.heard = s->heard,
 	};
 	const struct frame *f = &x->x->frame;
@@ -189,7 +192,7 @@ live_frame_learn(struct live_sender *s, const struct live_encoding *x)
 	control_encoded(&s->control, x->x->effort,
 			f[STREAM_DATA].raw_len + f[STREAM_WORD].raw_len,
 			f[STREAM_DATA].coded_len + f[STREAM_WORD].coded_len,
-			x->x->match_ns + x->x->codec_ns);
+			x->x->turn_wall_ns, x->x->late_wall_ns);
 }
 
 int

@@ -39,6 +39,7 @@ struct live_batch {
 	uint64_t byte;      /* of the channel, where raw begins */
 	uint8_t flags;      /* enum live_flag */
 	bool again;         /* it had a NAK */
+	bool keep;          /* its pages enter the history */
 	uint32_t seq;
 	uint32_t said;             /* the journal is that far with it */
 	uint32_t plans[PLAN__MAX]; /* pages, by what they were */

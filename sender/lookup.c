@@ -236,7 +236,7 @@ lookup_sent(struct lookup *l, uint64_t n)
 	l->seen[n / 8] |= (uint8_t)(1u << n % 8);
 }
 
-bool
+static bool
 lookup_was_sent(const struct lookup *l, uint64_t n)
 {
 	return l->seen[n / 8] >> n % 8 & 1;

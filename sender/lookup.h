@@ -35,8 +35,8 @@ struct lookup {
 	size_t nplaces;
 	/* Live: kernels that were not found yet; pages are still to come. */
 	size_t unplaced[LOOKUP_PLACES], nunplaced;
-	/* Live: bit n: page n was sent, and the history holds it as it was;
-	 * the kept memory numbers its pages alike.
+	/* Live: bit n: the history holds page n, as it was sent; the kept
+	 * memory numbers its pages alike.
 	 */
 	uint8_t *seen;
 	struct table sent, sent_normal; /* of the history */
@@ -55,11 +55,8 @@ int lookup_init(struct lookup *l, const struct memory *memory,
 		struct err *e) __attribute__((nonnull, warn_unused_result));
 void lookup_fini(struct lookup *l) __attribute__((nonnull));
 
-/* Live: page n has been planned. */
+/* Live: the history holds page n from now on. */
 void lookup_sent(struct lookup *l, uint64_t n) __attribute__((nonnull));
-/* Live: whether page n was planned before. */
-bool lookup_was_sent(const struct lookup *l, uint64_t n)
-	__attribute__((nonnull));
 /* The pages that were or should be where page n of the memory is, the likeliest
  * first: of the history, of the kept memory, of a kernel.  Returns how many.
  */

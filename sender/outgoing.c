@@ -379,7 +379,7 @@ outgoing_learn(struct outgoing *o, const struct encoding *x)
 	control_encoded(&o->control, x->effort,
 			s[STREAM_DATA].raw_len + s[STREAM_WORD].raw_len,
 			s[STREAM_DATA].coded_len + s[STREAM_WORD].coded_len,
-			x->match_ns + x->codec_ns);
+			x->turn_wall_ns, x->late_wall_ns);
 }
 
 /* A frame is ready: on the link with it, and remember it until its ACK. */

@@ -23,7 +23,8 @@ struct planner {
 	struct planner_config config;
 	struct lookup lookup;
 	struct match match;
-	bool again; /* live: a page has come again */
+	uint8_t *came; /* live: bit n: page n did */
+	bool again;    /* live: a page came again */
 };
 
 static const uint8_t *
@@ -44,6 +45,13 @@ planner_new(const struct planner_config *c, struct err *e)
 		return NULL;
 	}
 	p->config = *c;
+	if (c->shadow)
+		p->came = calloc(c->memory->npages / 8 + 1, 1);
+	if (c->shadow && !p->came) {
+		(void)err_sys(e, "planner");
+		planner_free(p);
+		return NULL;
+	}
 	if (lookup_init(&p->lookup, c->memory, c->bases, c->nbases, c->shadow,
 			e) < 0 ||
 	    match_init(&p->match, c->memory->npages, planner_match_bytes, p,
@@ -61,6 +69,7 @@ planner_free(struct planner *p)
 		return;
 	lookup_fini(&p->lookup);
 	match_fini(&p->match);
+	free(p->came);
 	free(p);
 }
 
@@ -103,13 +112,15 @@ planner_new_page(const struct planning *g, uint64_t hint, struct err *e)
 	uint8_t scratch[PAGE_BYTES];
 	unsigned ncopies = 0;
 
-	table_add(&p->lookup.sent, hint, (uint32_t)n);
+	if (g->limits->keep)
+		table_add(&p->lookup.sent, hint, (uint32_t)n);
 	if (normal_hash(page, &normal) > 0) {
 		if (lookup_moved(&p->lookup, page, normal, &ref, &move)) {
 			g->out->codes[g->i] = PLAN_MOVE;
 			return plan_put_move(g->w, n, ref, &move, e);
 		}
-		table_add(&p->lookup.sent_normal, normal, (uint32_t)n);
+		if (g->limits->keep)
+			table_add(&p->lookup.sent_normal, normal, (uint32_t)n);
 	}
 	for (size_t k = 0, nplaces = lookup_places(&p->lookup, n, places);
 	     k < nplaces; k++)
@@ -230,13 +241,24 @@ planner_page(struct planning *g, struct err *e)
 	return plan_put_ref(g->w, page->number, ref, e);
 }
 
-/* The receiver has this page when it has rebuilt it. */
+static void
+planner_came(struct planner *p, uint64_t n)
+{
+	uint8_t bit = (uint8_t)(1u << n % 8);
+
+	p->again |= (p->came[n / 8] & bit) != 0;
+	p->came[n / 8] |= bit;
+}
+
+/* The receiver has this page when it has rebuilt it, if it keeps it, too. */
 static int
 planner_keep(const struct planning *g, struct err *e)
 {
 	const struct batch_page *b = &g->batch->pages[g->i];
 	bool zero = g->out->codes[g->i] == PLAN_FREE;
 
+	if (!g->limits->keep)
+		return 0;
 	lookup_sent(&g->planner->lookup, b->number);
 	return shadow_put(g->planner->config.shadow, b->number,
 			  zero ? NULL : b->bytes, e);
@@ -253,8 +275,7 @@ planner_next(struct planning *g, struct err *e)
 	if (!g->planner)
 		return planner_page_plain(g, e);
 	if (g->planner->config.shadow)
-		g->planner->again |=
-			lookup_was_sent(&g->planner->lookup, b->number);
+		planner_came(g->planner, b->number);
 	if (g->i == g->ahead)
 		planner_look_ahead(g);
 	if (planner_page(g, e) < 0)
@@ -313,7 +334,7 @@ planner_frame_plain(struct batch *b, struct plan_writer *w, struct planned *out,
 		    struct err *e)
 {
 	const struct planner_limits limits = {
-		false, b->framed ? UINT32_MAX : PLANNER_PLAIN_BYTES
+		.block_bytes = b->framed ? UINT32_MAX : PLANNER_PLAIN_BYTES
 	};
 	struct planning g = {
 		.limits = &limits, .batch = b, .w = w, .out = out

@@ -58,7 +58,8 @@ struct planned {
 };
 
 struct planner_limits {
-	bool match;           /* look for long matches */
+	bool match; /* look for long matches */
+	bool keep;  /* in the shadow, and where pages are looked for */
 	uint32_t block_bytes; /* end the frame after so many words */
 };
 

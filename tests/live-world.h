@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/mem.h"
 #include "receiver/live.h"
 #include "sender/live.h"
 #include "tests/fuzz/engine.h"

@@ -5,6 +5,7 @@
 
 #include "tests/test.h"
 
+#include "common/mem.h"
 #include "sender/control.h"
 
 /* A sender whose efforts behave as these, on a link of that many bytes a
@@ -12,12 +13,15 @@
  */
 static const struct nature {
 	const char *name;
-	double ratio, speed;
+	double ratio, speed, plan;
 } nature[] = {
-	{ "raw", 1.0, 4e9 },      { "lz4", 0.3, 900e6 },
-	{ "fast", 0.2, 700e6 },   { "middle", 0.15, 170e6 },
-	{ "strong", 0.14, 95e6 }, { "max", 0.12, 3e6 },
+	{ "raw", 1.0, 4e9, 0.4 },      { "lz4", 0.3, 900e6, 0.4 },
+	{ "fast", 0.2, 700e6, 1 },     { "middle", 0.15, 170e6, 1.5 },
+	{ "strong", 0.14, 95e6, 1.5 }, { "max", 0.12, 3e6, 1.5 },
 };
+
+/* Seconds in which "fast" plans a byte. */
+static double planning;
 
 static const char *
 settle(struct control *c, double link, unsigned frames)
@@ -26,7 +30,7 @@ settle(struct control *c, double link, unsigned frames)
 
 	for (unsigned i = 0; i < frames; i++) {
 		const struct nature *n = nature;
-		double in = 1 << 20, cpu, wire, out;
+		double in = 1 << 20, cpu, wire, out, plan;
 
 		e = control_choose(c);
 		while (strcmp(n->name, e->name) != 0)
@@ -34,13 +38,15 @@ settle(struct control *c, double link, unsigned frames)
 		out = in * n->ratio;
 		cpu = in / n->speed;
 		wire = out / link;
+		plan = in * planning * n->plan;
 		control_encoded(c, e, (uint64_t)in, (uint64_t)out,
-				(uint64_t)(cpu * 1e9));
+				(uint64_t)(plan * 1e9), (uint64_t)(cpu * 1e9));
 		/* Encoding in parallel; the slower of both sets the pace. */
-		if (cpu / c->workers > wire)
-			control_delivered(c, (uint64_t)out,
-					  (uint64_t)(cpu / c->workers * 1e9),
-					  true);
+		if (MAX(cpu / c->workers, plan) > wire)
+			control_delivered(
+				c, (uint64_t)out,
+				(uint64_t)(MAX(cpu / c->workers, plan) * 1e9),
+				true);
 		else
 			control_delivered(c, (uint64_t)out,
 					  (uint64_t)(wire * 1e9), false);
@@ -66,6 +72,20 @@ slow_links_get_strong_codecs_and_fast_links_fast_ones(void **state)
 	assert_string_equal(settle(&c, 600e6, 300), "lz4");
 	control_init(&c, 2, NULL);
 	assert_string_equal(settle(&c, 6e9, 300), "raw");
+}
+
+static void
+where_planning_is_slow_it_is_made_short(void **state)
+{
+	struct control c;
+
+	(void)state;
+	planning = 5e-9;
+	control_init(&c, 2, NULL);
+	assert_string_equal(settle(&c, 5e6, 300), "strong");
+	control_init(&c, 2, NULL);
+	assert_string_equal(settle(&c, 170e6, 300), "lz4");
+	planning = 0;
 }
 
 static void
@@ -97,6 +117,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			slow_links_get_strong_codecs_and_fast_links_fast_ones),
+		cmocka_unit_test(where_planning_is_slow_it_is_made_short),
 		cmocka_unit_test(a_link_that_changes_is_followed),
 		cmocka_unit_test(a_pinned_effort_stays),
 	};

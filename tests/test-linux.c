@@ -227,7 +227,8 @@ plan_guest(const struct memory *m, const struct guest *g,
 	const struct planner_config c = {
 		.memory = m, .bases = &history, .nbases = 1, .guest = g
 	};
-	const struct planner_limits limits = { false, 1 << 20 };
+	const struct planner_limits limits = { .keep = true,
+					       .block_bytes = 1 << 20 };
 	struct batch *b = calloc(1, sizeof(*b));
 	struct source_cursor at = { 0 };
 	struct plan_writer w;

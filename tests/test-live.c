@@ -62,6 +62,52 @@ every_length_of_what_is_read_is_the_same(void **state)
 	assert_all_is_well();
 }
 
+static void
+what_is_only_passed_on_is_no_history(void **state)
+{
+	const struct live_sender_stats *s;
+
+	(void)state;
+	make_guest_stream(&stream, true);
+	world_channel(&w, &stream);
+	w.sc.effort = effort_by_name("lz4", &w.sender_why);
+	world_begin(&w);
+	world_run(&w, NULL);
+	assert_all_is_well();
+	s = live_sender_stats(w.s);
+	assert_int_equal(s->plans[PLAN_DELTA] + s->plans[PLAN_REF], 0);
+	assert_int_equal(s->refused, 0);
+}
+
+/* What is kept is referred to, however much was passed on since: both ends
+ * hold the same.
+ */
+static void
+now_and_then_something_is_kept(void **state)
+{
+	struct effort effort = *w.sc.effort;
+	const struct live_sender_stats *s;
+
+	(void)state;
+	make_guest_stream(&stream, true);
+	world_channel(&w, &stream);
+	w.channels[0].stop = 0;
+	w.sc.effort = &effort;
+	world_begin(&w);
+	while (w.channels[0].stop < stream.len) {
+		w.channels[0].stop =
+			MIN(w.channels[0].stop + 50000, stream.len);
+		for (unsigned i = 0; i < 50; i++)
+			world_step(&w);
+		effort.keeps = !effort.keeps;
+	}
+	world_run(&w, NULL);
+	assert_all_is_well();
+	s = live_sender_stats(w.s);
+	assert_true(s->plans[PLAN_DELTA] > 0);
+	assert_int_equal(s->refused, 0);
+}
+
 static bool
 all_but_the_tail_is_there(const struct world *x)
 {
@@ -421,6 +467,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		sentence(what_qemu_says_comes_out_there),
 		sentence(every_length_of_what_is_read_is_the_same),
+		sentence(what_is_only_passed_on_is_no_history),
+		sentence(now_and_then_something_is_kept),
 		sentence(the_tail_waits_for_commit),
 		sentence(qemu_here_may_end_it),
 		sentence(qemu_there_may_end_it),

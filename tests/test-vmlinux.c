@@ -359,7 +359,7 @@ assert_planned(const struct memory *guest, const struct base *kernel_base,
 	struct planner_config c = { .memory = guest,
 				    .bases = bases,
 				    .nbases = 2 };
-	struct planner_limits limits = { false, 1 << 20 };
+	struct planner_limits limits = { .keep = true, .block_bytes = 1 << 20 };
 	struct planned *out = calloc(1, sizeof(*out));
 	struct batch *b = calloc(1, sizeof(*b));
 	struct source_cursor at = { 0 };

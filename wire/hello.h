@@ -16,8 +16,8 @@
 #define HELLO_BYTES     17
 #define HELLO_BYTES_MAX 256
 
-#define HELLO_VERSION        3
-#define HELLO_OLDEST_VERSION 3
+#define HELLO_VERSION        4
+#define HELLO_OLDEST_VERSION 4
 
 enum hello_purpose {
 	HELLO_MEMORY_IMAGE = 1, /* a file that holds a guest's memory */

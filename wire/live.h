@@ -36,10 +36,11 @@
 #define LIVE_AHEAD_MAX (64u << 20)
 
 enum live_flag {
-	LIVE_TAIL = 1,  /* from QEMU_VM_EOF on: not before COMMIT */
-	LIVE_AGAIN = 2, /* a frame that had a NAK, without references */
-	LIVE_LAST = 4,  /* the channel ends with it */
-	LIVE_FLAGS = 7, /* all of them */
+	LIVE_TAIL = 1,    /* from QEMU_VM_EOF on: not before COMMIT */
+	LIVE_AGAIN = 2,   /* a frame that had a NAK, without references */
+	LIVE_LAST = 4,    /* the channel ends with it */
+	LIVE_PASSING = 8, /* its pages do not enter the history */
+	LIVE_FLAGS = 15,  /* all of them */
 };
 
 struct live_frame_head {
