@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "common/clock.h"
 #include "common/link-impl.h"
 #include "common/mem.h"
@@ -31,6 +35,19 @@ link_writes(const struct link *l)
 		return !l->write_wants_in && !l->throttled;
 	return l->phase == PHASE_OPEN && link_queued(l) > 0 &&
 	       !l->write_wants_in && !l->throttled && !l->deaf;
+}
+
+bool
+link_starves(const struct link *l)
+{
+	struct tcp_info info = { .tcpi_notsent_bytes = 0 };
+	socklen_t len = sizeof(info);
+
+	/* On anything but TCP this fails, and the kernel holds little. */
+	if (l->mover.fd >= 0)
+		(void)getsockopt(l->mover.fd, IPPROTO_TCP, TCP_INFO, &info,
+				 &len);
+	return link_queued(l) == 0 && info.tcpi_notsent_bytes == 0;
 }
 
 /* How much may leave now under config.rate.  The allowance never grows beyond

@@ -90,6 +90,10 @@ int link_give(struct link *l, uint8_t *bytes, size_t n, struct err *e)
 /* Whether the producer should wait for LINK_LOWAT, which then will come. */
 bool link_is_full(struct link *l) __attribute__((nonnull));
 size_t link_queued(const struct link *l) __attribute__((nonnull));
+/* Whether nothing waits to be sent, neither here nor in the kernel: then the
+ * connection could carry more.
+ */
+bool link_starves(const struct link *l) __attribute__((nonnull));
 
 /* How many bytes wait to be taken. */
 size_t link_has(const struct link *l) __attribute__((nonnull));

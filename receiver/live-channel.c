@@ -6,21 +6,29 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "receiver/live-impl.h"
 
-/* TAKEN is said for so many bytes, or when QEMU has all there is. */
+/* TAKEN is said for so many bytes and not more often than that, or when QEMU
+ * has all there is: of what the sender has under way, FLOW_MS, a small part.
+ */
 #define CHANNEL_TAKEN_STEP (128u << 10)
+#define CHANNEL_TAKEN_NS   5000000u
 /* What one event may write, so that the other channels have their turn. */
 #define CHANNEL_TURN_BYTES (4u << 20)
 
 static int
 channel_say_taken(struct live_out_channel *c, struct err *e)
 {
-	if (c->taken == c->said || (c->taken - c->said < CHANNEL_TAKEN_STEP &&
+	uint64_t now = clock_wall_ns();
+
+	if (c->taken == c->said || ((c->taken - c->said < CHANNEL_TAKEN_STEP ||
+				     now - c->said_ns < CHANNEL_TAKEN_NS) &&
 				    evbuffer_get_length(c->ready) > 0))
 		return 0;
 	c->said = c->taken;
+	c->said_ns = now;
 	if (live_put_taken(&c->r->out, (uint8_t)c->number, c->taken, e) < 0)
 		return -1;
 	return land_say(c->r, e);

@@ -54,6 +54,7 @@ struct live_out_channel {
 	struct event *readable, *writable;
 	uint64_t next_byte;   /* that the next frame begins with */
 	uint64_t taken, said; /* by QEMU; of these, TAKEN */
+	uint64_t said_ns;     /* when */
 	bool last;            /* no frame follows */
 	bool shut;            /* QEMU knows */
 	bool closed;          /* QEMU has closed it, and the sender knows */

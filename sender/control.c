@@ -15,6 +15,11 @@
 #define CONTROL_NEAR 2.0
 /* Figures older than so many frames are of other data. */
 #define CONTROL_OLD 256
+/* How often the link is looked at, */
+#define CONTROL_LOOK_NS 100000000u
+/* and what is believed of it each time that it starved. */
+#define CONTROL_FASTER 1.5
+#define CONTROL_CREEP  1.05
 /* Frames with fewer page words say little about a codec. */
 #define CONTROL_SMALL 65536
 
@@ -157,14 +162,32 @@ void
 control_delivered(struct control *c, uint64_t bytes, uint64_t ns, bool starved)
 {
 	double rate = (double)bytes * 1e9 / (double)(ns + 1);
-	bool first = c->link <= 0 || (!starved && !c->was_busy);
 
-	/* What a link delivered while it starved is a lower bound: go up from
-	 * it, and from what was believed; slowly, if that was measured.
+	/* What a link delivered while it starved is a lower bound.  How fast it
+	 * is shows when it has enough to do: so believe in more, fast until
+	 * that was measured, slowly from then on.
 	 */
-	if (starved)
-		rate = MAX((c->was_busy ? 1.01 : 1.2) * c->link, 1.5 * rate);
+	if (starved && !c->was_busy)
+		c->link = MAX(CONTROL_FASTER * c->link, rate);
+	else if (starved)
+		control_average(&c->link,
+				MAX(CONTROL_CREEP * c->link, 1.5 * rate),
+				false);
 	else
-		c->was_busy = true;
-	control_average(&c->link, rate, first);
+		control_average(&c->link, rate, !c->was_busy);
+	c->was_busy |= !starved;
+}
+
+void
+control_look(struct control *c, uint64_t sent, bool starves, uint64_t now_ns)
+{
+	c->starved |= starves;
+	if (c->look_ns && now_ns - c->look_ns < CONTROL_LOOK_NS)
+		return;
+	if (c->look_ns && sent > c->look_sent)
+		control_delivered(c, sent - c->look_sent, now_ns - c->look_ns,
+				  c->starved);
+	c->look_ns = now_ns;
+	c->look_sent = sent;
+	c->starved = starves;
 }

@@ -23,7 +23,9 @@ struct control {
 	uint64_t frames; /* decided on so far */
 	double link;     /* bytes a second; 0: not known */
 	bool was_busy;   /* it was measured, not only bounded from below */
-	double plan;     /* seconds to plan a byte of page words by "fast" */
+	uint64_t look_ns, look_sent; /* what the link had done, and when */
+	bool starved;                /* since then */
+	double plan; /* seconds to plan a byte of page words by "fast" */
 	struct control_effort {
 		double ratio;  /* bytes out for a byte of page words in */
 		double encode; /* bytes in, a second of one worker */
@@ -60,5 +62,10 @@ void control_encoded(struct control *c, const struct effort *effort,
  */
 void control_delivered(struct control *c, uint64_t bytes, uint64_t ns,
 		       bool starved) __attribute__((nonnull));
+/* The same, of a link that has sent so many bytes in all, now; when the next
+ * frame is ready and the link starves, it starved.
+ */
+void control_look(struct control *c, uint64_t sent, bool starves,
+		  uint64_t now_ns) __attribute__((nonnull));
 
 #endif

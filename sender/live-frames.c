@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "sender/live-impl.h"
 
@@ -174,7 +175,8 @@ live_frame_say(struct live_sender *s, const struct live_encoding *x,
 		return -1;
 	}
 	if (s->talk)
-		s->starved |= link_queued(talk_link(s->talk)) == 0;
+		control_look(&s->control, live_wire_bytes(s),
+			     link_starves(talk_link(s->talk)), clock_wall_ns());
 	if (s->config.reconnect_ms > 0)
 		return journal_say(&s->journal, live_talk(s), b.data, b.len, e);
 	return talk_give(s->talk, b.data, b.len, e);

@@ -123,8 +123,7 @@ struct live_sender {
 	uint8_t last_back[8]; /* on channel 0 */
 	size_t nback;
 	struct live_sender_stats stats;
-	uint64_t link_ns, link_sent, closed_sent; /* what the link did */
-	bool starved;
+	uint64_t closed_sent; /* over connections that are gone */
 	bool ended, talk_ended;
 	struct err why, cut; /* once ended; why the connection was lost */
 };
@@ -159,6 +158,7 @@ void live_device_state(struct live_sender *s, const uint8_t *bytes, size_t n)
 /* The guest has stopped, or runs at the destination. */
 void live_paused(struct live_sender *s, const struct stream_parser *p)
 	__attribute__((nonnull));
+uint64_t live_wire_bytes(const struct live_sender *s) __attribute__((nonnull));
 /* Something may have become possible. */
 void live_pump(struct live_sender *s) __attribute__((nonnull));
 

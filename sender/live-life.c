@@ -245,6 +245,7 @@ live_on_later(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (s->talk && !s->talk_ended)
 		return;
+	s->closed_sent = live_wire_bytes(s);
 	talk_free(s->talk);
 	s->talk = NULL;
 	s->talk_ended = false;
@@ -515,7 +516,6 @@ live_sender_reconnect(struct live_sender *s, int peer_fd)
 		return;
 	}
 	event_del(s->later);
-	s->closed_sent += s->stats.wire_bytes;
 	if (live_connect(s, peer_fd, &e) < 0)
 		live_fail(s, &e);
 }
@@ -535,20 +535,10 @@ live_sender_cancel(struct live_sender *s, const struct err *why)
 	live_fail(s, why);
 }
 
-/* Tells the controller what the link did since the last look. */
-static void
-live_look_at_link(struct live_sender *s, uint64_t sent)
+uint64_t
+live_wire_bytes(const struct live_sender *s)
 {
-	uint64_t now = clock_wall_ns();
-	bool idle = link_queued(talk_link(s->talk)) == 0;
-
-	if (s->encoder && s->link_ns && sent > s->link_sent)
-		control_delivered(&s->control, sent - s->link_sent,
-				  now - s->link_ns, s->starved || idle);
-	s->link_ns = now;
-	s->link_sent = sent;
-	s->starved = idle;
-	s->stats.link_rate = s->control.link;
+	return s->closed_sent + (s->talk ? link_sent(talk_link(s->talk)) : 0);
 }
 
 const struct live_sender_stats *
@@ -565,9 +555,7 @@ live_sender_stats(struct live_sender *s)
 		s->stats.taken += s->channels[i]->taken;
 		s->stats.take_rate += s->channels[i]->flow.rate;
 	}
-	if (!s->talk)
-		return &s->stats;
-	live_look_at_link(s, link_sent(talk_link(s->talk)));
-	s->stats.wire_bytes = s->closed_sent + link_sent(talk_link(s->talk));
+	s->stats.link_rate = s->control.link;
+	s->stats.wire_bytes = live_wire_bytes(s);
 	return &s->stats;
 }

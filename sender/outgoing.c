@@ -53,8 +53,6 @@ struct outgoing {
 	struct window window;
 	struct seal seal;
 	struct outgoing_stats stats;
-	uint64_t link_ns, link_sent; /* when the link was last looked at */
-	bool starved;                /* since then it had nothing to send */
 	bool sealed, ended;
 	struct err why; /* once ended */
 };
@@ -365,7 +363,8 @@ outgoing_say_frame(struct outgoing *o, const struct encoding *x, struct err *e)
 		buf_fini(&b);
 		return -1;
 	}
-	o->starved = o->starved || link_queued(talk_link(o->talk)) == 0;
+	control_look(&o->control, link_sent(talk_link(o->talk)),
+		     link_starves(talk_link(o->talk)), clock_wall_ns());
 	return talk_give(o->talk, b.data, b.len, e);
 }
 
@@ -537,30 +536,13 @@ outgoing_cancel(struct outgoing *o, const struct err *why)
 	talk_abort(o->talk, why);
 }
 
-/* Tells the controller what the link did since the last look. */
-static void
-outgoing_look_at_link(struct outgoing *o)
-{
-	uint64_t now = clock_wall_ns(), sent = o->stats.wire_bytes;
-	bool idle = link_queued(talk_link(o->talk)) == 0;
-
-	if (talk_session(o->talk)->state == SESSION_STREAM && o->link_ns &&
-	    sent > o->link_sent)
-		control_delivered(&o->control, sent - o->link_sent,
-				  now - o->link_ns, o->starved || idle);
-	o->link_ns = now;
-	o->link_sent = sent;
-	o->starved = idle;
-	o->stats.link_rate = o->control.link;
-}
-
 const struct outgoing_stats *
 outgoing_stats(struct outgoing *o)
 {
 	struct asker_stats asked;
 
 	o->stats.wire_bytes = link_sent(talk_link(o->talk));
-	outgoing_look_at_link(o);
+	o->stats.link_rate = o->control.link;
 	if (o->asker) {
 		asked = asker_stats(o->asker);
 		o->stats.asked = asked.asked;
