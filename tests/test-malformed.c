@@ -22,13 +22,14 @@ static struct fuzz_output out, want;
 static struct buf wire;
 
 /* Every codec has its own ways to be damaged. */
+#define EFFORT(name, id, level)                                                \
+	{                                                                      \
+		name, "", { id, level }, { id, level }, true, true, 1 << 20    \
+	}
 static const struct effort efforts[CODEC__MAX] = {
-	{ "raw", "", { CODEC_RAW, 0 }, { CODEC_RAW, 0 }, true, 1 << 20 },
-	{ "lz4", "", { CODEC_LZ4, 0 }, { CODEC_LZ4, 0 }, true, 1 << 20 },
-	{ "zlib", "", { CODEC_ZLIB, 6 }, { CODEC_ZLIB, 6 }, true, 1 << 20 },
-	{ "zstd", "", { CODEC_ZSTD, 3 }, { CODEC_ZSTD, 3 }, true, 1 << 20 },
-	{ "lzma", "", { CODEC_LZMA, 1 }, { CODEC_LZMA, 1 }, true, 1 << 20 },
-	{ "page", "", { CODEC_PAGE, 1 }, { CODEC_PAGE, 1 }, true, 1 << 20 },
+	EFFORT("raw", CODEC_RAW, 0),   EFFORT("lz4", CODEC_LZ4, 0),
+	EFFORT("zlib", CODEC_ZLIB, 6), EFFORT("zstd", CODEC_ZSTD, 3),
+	EFFORT("lzma", CODEC_LZMA, 1), EFFORT("page", CODEC_PAGE, 1),
 };
 
 enum verdict {

@@ -366,7 +366,7 @@ told "refused: .*certificate.*purpose"
 result $? "a server's certificate is no client's"
 hello '\011' | stranger -cert certs/good/client-cert.pem \
 	-key certs/good/client-key.pem
-grep -q 'refused: .*versions 9 to 9 of the protocol, this end 3 to 3' r.err &&
+grep -q 'refused: .*versions 9 to 9 of the protocol, this end 4 to 4' r.err &&
 	kill -0 $receiver
 result $? "a sender of another version is refused"
 kill -INT "$(pid_of $receiver)"
@@ -401,13 +401,13 @@ result $? "an expired receiver is refused"
 mkfifo fifo
 (
 	sleep 2
-	hello '\004'
+	hello '\010'
 	sleep 2
 ) >fifo &
 serve good fifo
 send memory "127.0.0.1:$port" --tls-dir certs/good
 wait $server
-[ $sent -eq 6 ] && grep -q 'versions 4 to 4' s.err && [ "$(said s.err)" -eq 1 ]
+[ $sent -eq 6 ] && grep -q 'versions 8 to 8' s.err && [ "$(said s.err)" -eq 1 ]
 result $? "a receiver of another version: status 6"
 
 mkdir none

@@ -307,7 +307,8 @@ seed_frame(struct seed *s, unsigned npages, const char *bytes, uint8_t flags)
 		s->byte[s->channel] += b.nbytes;
 	}
 	encoding_begin_batch(s->x, effort_by_name("fast", e), &b, s->channel,
-			     byte, flags & LIVE_AGAIN);
+			     byte, !(flags & LIVE_PASSING),
+			     flags & LIVE_AGAIN);
 	fuzz_run(&s->x->job);
 	fuzz_check(!s->x->failed);
 	fuzz_ok(message_begin(s->out, MESSAGE_FRAME, &at, e), e);
@@ -372,6 +373,7 @@ seed_channels(struct seed *s)
 	fuzz_ok(live_put_channel(s->out, 1, e), e);
 	fuzz_ok(live_put_channel(s->out, 2, e), e);
 	fuzz_ok(message_put_u64(s->out, MESSAGE_PING, 7, e), e);
+	seed_frame(s, 9, "", LIVE_PASSING);
 	seed_frame(s, 9, "", 0);
 	for (s->channel = 1; s->channel <= 2; s->channel++)
 		seed_frame(s, 0, "a little", LIVE_LAST);
