@@ -189,5 +189,5 @@ control_look(struct control *c, uint64_t sent, bool starves, uint64_t now_ns)
 				  c->starved);
 	c->look_ns = now_ns;
 	c->look_sent = sent;
-	c->starved = starves;
+	c->starved = false;
 }
