@@ -108,7 +108,8 @@ add_frame(struct measure *m, const struct batch *b, const struct planned *p,
 static int
 run(struct measure *m, struct err *e)
 {
-	const struct planner_limits limits = { false, BLOCK_BYTES };
+	const struct planner_limits limits = { .keep = true,
+					       .block_bytes = BLOCK_BYTES };
 	auto_free struct planned *p = calloc(1, sizeof(*p));
 	auto_free struct batch *b = calloc(1, sizeof(*b));
 	struct source_cursor at = { 0 };
