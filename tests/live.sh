@@ -127,6 +127,61 @@ else
 	result $? "--available-switchover-bandwidth: not with that libvirt"
 fi
 
+# A guest that changes its memory faster than the cable carries it.
+cable() { # RATE
+	for h in a b; do
+		nsenter -t "$(cat "$hosts/$h/pid")" -n tc qdisc replace dev \
+			v0 root tbf rate "$1" burst 64k latency 50ms
+	done
+}
+restless() {
+	guest_end vm
+	guest_start vm rate=8000 whole=1 >>"$dir/log" 2>&1 && cable 150mbit
+}
+userfaultfd=$(cat /proc/sys/vm/unprivileged_userfaultfd)
+if echo 1 2>/dev/null >/proc/sys/vm/unprivileged_userfaultfd; then
+	restless
+	migrate a --postcopy --postcopy-after-precopy &&
+		guest_checked vm b >>"$dir/log" && tidy && holds .postcopy
+	result $? "--postcopy: it runs there before all of its memory does"
+	restless
+	uri=$(host a "$tool" uri vm $there 2>"$dir/log") &&
+		host a virsh migrate --live --p2p --postcopy \
+			--postcopy-after-precopy vm $there --migrateuri "$uri" \
+			>>"$dir/log" 2>&1 &&
+		guest_checked vm b >>"$dir/log" && tidy
+	result $? "virsh migrate --postcopy --postcopy-after-precopy"
+	echo "$userfaultfd" >/proc/sys/vm/unprivileged_userfaultfd
+	cable 10gbit
+fi
+
+# An image of what the guest has in memory, at both hosts.
+for h in a b; do
+	python3 "$srcdir/tests/hosts/text-image.py" "$hosts/$h/text.img" 16 &&
+		host $h env VIRT_MIG_INDEX_DIR="$hosts/$h/index" "$tool" \
+			index build "$hosts/$h/text.img" >>"$dir/log" 2>&1
+	migd_stop $h
+	printf '[images]\npublic = %s\n' "$hosts/$h/text.img" |
+		migd_start $h good
+done
+fresh
+migrate a && guest_checked vm b >>"$dir/log" && tidy &&
+	holds '.pages.ref > 4000 and .frames_refused == 0'
+result $? "what an image holds is not sent"
+refs=$(jq .pages.ref "$dir/out")
+fresh
+cp -p "$hosts/b/text.img" "$dir/before"
+python3 "$srcdir/tests/hosts/text-image.py" "$hosts/b/text.img" 16 other
+touch -r "$dir/before" "$hosts/b/text.img"
+migrate a && guest_checked vm b >>"$dir/log" && tidy &&
+	holds '.pages.ref > 0 and .frames_refused > 0'
+result $? "unless it is there no more, whatever the index says: it is sent then"
+fresh
+touch "$hosts/b/text.img"
+migrate a && guest_checked vm b >>"$dir/log" && tidy &&
+	holds ".pages.ref + 3000 < $refs and .frames_refused == 0"
+result $? "an image that is newer than its index is not looked into"
+
 for h in a b; do
 	truncate -s 64M "$hosts/$h/lib/images/disk.img"
 done

@@ -15,7 +15,8 @@ EXTRA_DIST += %D%/relay.sh
 TESTS += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh
 EXTRA_DIST += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh \
 	%D%/crash-matrix %D%/hosts/beat.c %D%/hosts/half-close.c \
-	%D%/hosts/hosts.sh %D%/hosts/other-end.py %D%/hosts/qemu-odd
+	%D%/hosts/hosts.sh %D%/hosts/other-end.py %D%/hosts/qemu-odd \
+	%D%/hosts/text-image.py
 
 check_PROGRAMS += %D%/test-buf
 %C%_test_buf_SOURCES = %D%/test-buf.c %D%/test.h

@@ -31,7 +31,8 @@ show_json(const struct migrate_wish *w, const struct migrate_result *r,
 	uint64_t memory = number(s, "ram_bytes"),
 		 wire = number(s, "wire_bytes");
 	json_t *o = json_pack(
-		"{s:s, s:s, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:b}",
+		"{s:s, s:s, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:b, "
+		"s:b}",
 		"vm", w->vm, "destination", w->to, "memory_bytes",
 		(json_int_t)memory, "stream_bytes",
 		(json_int_t)number(s, "qemu_bytes"), "wire_bytes",
@@ -41,7 +42,8 @@ show_json(const struct migrate_wish *w, const struct migrate_result *r,
 		(json_int_t)r->passes, "frames_refused",
 		(json_int_t)number(s, "refused"), "reconnects",
 		(json_int_t)number(s, "reconnects"), "memory_kept",
-		json_is_true(json_object_get(s, "kept")));
+		json_is_true(json_object_get(s, "kept")), "postcopy",
+		json_is_true(json_object_get(s, "postcopy")));
 	json_t *plans = json_object_get(s, "plans");
 	const char *opaque = json_string_value(json_object_get(s, "opaque"));
 	const char *guest = json_string_value(json_object_get(s, "guest"));
@@ -104,10 +106,14 @@ show_text(const struct migrate_wish *w, const struct migrate_result *r)
 	printf("  guest memory  %s\n  sent          %s (%s)\n",
 	       format_bytes(a, memory), format_bytes(b, wire),
 	       format_ratio(c, ratio(memory, wire)));
-	printf("  time          %s, of that paused at least %s, %llu passes\n",
-	       format_time(a, (double)r->elapsed_ms / 1000),
-	       format_time(b, (double)number(s, "paused_ms") / 1000),
-	       (unsigned long long)r->passes);
+	printf("  time          %s, ",
+	       format_time(a, (double)r->elapsed_ms / 1000));
+	if (json_is_true(json_object_get(s, "postcopy")))
+		printf("postcopy after ");
+	else
+		printf("of that paused at least %s, ",
+		       format_time(b, (double)number(s, "paused_ms") / 1000));
+	printf("%llu passes\n", (unsigned long long)r->passes);
 	show_classes(json_object_get(s, "plans"));
 	if (guest)
 		printf("  free pages    %s (%s)\n",

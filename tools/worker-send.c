@@ -176,7 +176,8 @@ send_on_tick(struct worker *w)
 	if (!s->live)
 		return;
 	st = live_sender_stats(s->live);
-	if (st->paused && s->paused_ns == 0)
+	/* Under postcopy it runs there meanwhile. */
+	if (st->paused && !st->postcopy && s->paused_ns == 0)
 		s->paused_ns = now;
 	if (s->paused_ns)
 		s->paused_for_ns = now - s->paused_ns;
