@@ -10,6 +10,7 @@
  */
 #define WORTH       5  /* of a byte that need not be sent */
 #define SHORT       32 /* a longer match is taken at once */
+#define SHORT_REP   12 /* the same of one at the last distance */
 #define LONG_ENOUGH 64 /* the same for who is patient */
 #define LONG        32 /* a longer repeated one ends the search */
 #define TAIL        16 /* bytes at the end that are not searched */
@@ -146,7 +147,11 @@ INLINE struct page_match
 wait_for_better(struct page_parser *p, unsigned ways, struct page_match m,
 		uint32_t limit)
 {
-	while (m.len < (ways > 1 ? LONG_ENOUGH : SHORT) && p->at + 1 < limit) {
+	uint32_t enough = ways > 1     ? LONG_ENOUGH
+			  : m.rep == 0 ? SHORT_REP
+				       : SHORT;
+
+	while (m.len < enough && p->at + 1 < limit) {
 		struct page_match next = look(p, ways, p->at + 1);
 
 		if (next.score <= m.score + WORTH - 2)
