@@ -8,9 +8,11 @@
 
 /* Of a new measurement, how much enters the average. */
 #define CONTROL_WEIGHT 0.2
-/* A change must promise this much. */
-#define CONTROL_GAIN  0.95
-#define CONTROL_PROBE 32
+/* So much slower than the fastest is fast enough for fewer bytes, */
+#define CONTROL_AS_FAST 1.1
+/* and as much is a reason to change. */
+#define CONTROL_SLOWER 1.2
+#define CONTROL_PROBE  32
 /* What is worth trying: a cost of at most so many times the present one. */
 #define CONTROL_NEAR 2.0
 /* Figures older than so many frames are of other data. */
@@ -108,23 +110,37 @@ control_neighbour(const struct control *c)
 	return !up && c->current > 0 ? c->current - 1 : c->current;
 }
 
+/* The strongest effort that is about as fast as the fastest. */
+static size_t
+control_best(const struct control *c)
+{
+	double least = control_cost(c, c->current);
+	size_t best = c->current;
+
+	for (size_t i = 0; i < c->nefforts; i++)
+		least = MIN(least, control_cost(c, i));
+	for (size_t i = 0; i < c->nefforts; i++)
+		if (control_cost(c, i) <= CONTROL_AS_FAST * least)
+			best = i;
+	return best > c->current || control_cost(c, c->current) >
+					    CONTROL_SLOWER * least
+		       ? best
+		       : c->current;
+}
+
 const struct effort *
 control_choose(struct control *c)
 {
-	size_t best = c->current;
+	size_t next;
 
 	c->frames++;
 	if (c->link <= 0 || c->nefforts == 1)
 		return &c->efforts[c->current];
-	for (size_t i = 0; i < c->nefforts; i++)
-		if (control_cost(c, i) < control_cost(c, best))
-			best = i;
-	if (control_cost(c, best) < CONTROL_GAIN * control_cost(c, c->current))
-		c->current = best;
-	best = control_neighbour(c);
+	c->current = control_best(c);
+	next = control_neighbour(c);
 	if (c->frames % CONTROL_PROBE == 0 &&
-	    control_cost(c, best) < CONTROL_NEAR * control_cost(c, c->current))
-		return &c->efforts[best];
+	    control_cost(c, next) < CONTROL_NEAR * control_cost(c, c->current))
+		return &c->efforts[next];
 	return &c->efforts[c->current];
 }
 

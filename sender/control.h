@@ -9,9 +9,10 @@
 #include "sender/effort.h"
 
 /* How hard to try, frame by frame: the effort for which the slowest of link,
- * planning, sender and receiver is done first.  It goes by what was measured in this
- * session, the goodput of the link, and speed and ratio of each effort, and
- * for what was not measured yet by what such machines usually do.
+ * planning, sender and receiver is done first, or a stronger one that is about
+ * as fast.  It goes by what was measured in this session, the goodput of the
+ * link, and speed and ratio of each effort, and for what was not measured yet by
+ * what such machines usually do.
  * One thread, the loop's.
  */
 #define CONTROL_EFFORTS 8
