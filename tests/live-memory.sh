@@ -46,7 +46,7 @@ make_parts() {
 	cc -static -O1 -o "$out/root/init" "$out/init.c" &&
 		(cd "$out/root" && echo init | cpio -o -H newc --quiet) \
 			>"$out/initrd" &&
-		"$srcdir/scripts/get-kernel" trixie "$guest/kernel-trixie-cloud-amd64" \
+		"${srcdir:?}/scripts/get-kernel" trixie "$guest/kernel-trixie-cloud-amd64" \
 			cloud-amd64
 }
 boot() { # MACHINE

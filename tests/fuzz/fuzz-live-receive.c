@@ -307,8 +307,7 @@ seed_frame(struct seed *s, unsigned npages, const char *bytes, uint8_t flags)
 		s->byte[s->channel] += b.nbytes;
 	}
 	encoding_begin_batch(s->x, effort_by_name("fast", e), &b, s->channel,
-			     byte, !(flags & LIVE_PASSING),
-			     flags & LIVE_AGAIN);
+			     byte, !(flags & LIVE_PASSING), flags & LIVE_AGAIN);
 	fuzz_run(&s->x->job);
 	fuzz_check(!s->x->failed);
 	fuzz_ok(message_begin(s->out, MESSAGE_FRAME, &at, e), e);
