@@ -4,11 +4,11 @@
 #include "codec/page-parse.h"
 #include "common/mem.h"
 
-/* Takes the first match it finds: at the last distances, then where the same
- * eight or four bytes were last seen.
+/* Takes the first match it finds: at some of the last distances, then where
+ * the same eight bytes were last seen, or the same four if six are equal.
  */
 #define TAIL 16 /* bytes at the end that are not searched */
-#define NEAR 512
+#define BACK 4  /* of the last distances are looked at: the others cost more */
 
 struct seen {
 	uint32_t *at8, *at4;
@@ -24,17 +24,19 @@ seen_of(const struct page_parser *p, uint64_t v)
 }
 
 static inline struct page_match
-found(const struct page_parser *p, uint32_t at, uint32_t from, uint32_t same)
+found(const struct page_parser *p, uint32_t from, uint32_t same)
 {
+	const uint8_t *at = p->in + p->at + same;
+
 	return (struct page_match){
-		.len = same + page_equal(p->in + at + same, p->in + from + same,
-					 p->in + p->len),
-		.dist = at - from,
+		.len = same +
+		       page_equal(at, p->in + from + same, p->in + p->len),
+		.dist = p->at - from,
 		.rep = -1,
 	};
 }
 
-/* Four bytes and more at one of the last distances, or three at the last one.
+/* Four bytes and more at a distance not long ago, or three at the last one.
  * All are looked at: which one it is cannot be foreseen.
  */
 static inline bool
@@ -46,7 +48,7 @@ look_back(const struct page_parser *p, uint32_t word, struct page_match *m)
 	if (p->at < PARSE_REPS_FROM)
 		return false;
 #pragma GCC unroll 8
-	for (unsigned i = 0; i < REPS; i++)
+	for (unsigned i = 0; i < BACK; i++)
 		at |= (uint32_t)((page_get4(in - p->rep[i]) ^ word)
 					 << (i > 0 ? 0 : 8) ==
 				 0)
@@ -55,34 +57,8 @@ look_back(const struct page_parser *p, uint32_t word, struct page_match *m)
 		return false;
 	m->rep = __builtin_ctz(at);
 	d = m->dist = p->rep[m->rep];
-	m->len = page_get4(in - d) == word ? found(p, p->at, p->at - d, 4).len
-					   : 3;
+	m->len = page_get4(in - d) == word ? found(p, p->at - d, 4).len : 3;
 	return true;
-}
-
-/* A short match of four bytes and more was found: is there a better one if it
- * begins one byte on?
- */
-static inline void
-look_ahead(struct page_parser *p, uint32_t len, struct page_match *m)
-{
-	uint32_t at = p->at + 1, d = p->rep[0];
-	uint64_t v = page_get8(p->in + at);
-	uint32_t *at8 = seen_of(p, v).at8, from = *at8;
-
-	*at8 = at + 1;
-	if (from && from - 1 < at && page_get8(p->in + from - 1) == v) {
-		*m = found(p, at, from - 1, 8);
-		p->at = at;
-	} else if (d <= at && page_get4(p->in + at - d) == (uint32_t)v) {
-		struct page_match r = found(p, at, at - d, 4);
-
-		if (r.len + 2 < len)
-			return;
-		r.rep = 0;
-		*m = r;
-		p->at = at;
-	}
 }
 
 static inline uint32_t
@@ -101,23 +77,18 @@ look(struct page_parser *p, struct page_match *m)
 {
 	uint64_t v = page_get8(p->in + p->at);
 	struct seen s = seen_of(p, v);
-	uint32_t from8 = *s.at8, from4 = *s.at4, len;
+	uint32_t from8 = *s.at8, from4 = *s.at4;
 
 	*s.at8 = *s.at4 = p->at + 1;
 	if (look_back(p, (uint32_t)v, m))
 		return true;
 	if (from8 && page_get8(p->in + from8 - 1) == v) {
-		*m = found(p, p->at, from8 - 1, 8);
+		*m = found(p, from8 - 1, 8);
 		return true;
 	}
-	if (!from4 || page_get4(p->in + from4 - 1) != (uint32_t)v)
+	if (!from4 || (page_get8(p->in + from4 - 1) ^ v) << 16)
 		return false;
-	*m = found(p, p->at, from4 - 1, 4);
-	len = m->len + back(p, m->dist);
-	if (len < 6 && m->dist >= NEAR && (len < 5 || m->dist >= 8 * NEAR))
-		return false;
-	if (len < 12)
-		look_ahead(p, len, m);
+	*m = found(p, from4 - 1, 6);
 	return true;
 }
 

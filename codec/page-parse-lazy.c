@@ -9,7 +9,7 @@
  * time to go on like that, and to remember every byte.
  */
 #define WORTH       5  /* of a byte that need not be sent */
-#define SHORT       32 /* a longer match is taken at once */
+#define SHORT       16 /* a longer match is taken at once */
 #define SHORT_REP   12 /* the same of one at the last distance */
 #define LONG_ENOUGH 64 /* the same for who is patient */
 #define LONG        32 /* a longer repeated one ends the search */
@@ -40,15 +40,15 @@ better(struct page_match *m, uint32_t len, uint32_t dist, int rep)
 		*m = (struct page_match){ len, dist, rep, score };
 }
 
-/* At the last distances: four bytes and more, or two and more at the first
- * few.
+/* At the last distances: four bytes and more, or two and three at the last
+ * one.
  */
 static void
 look_back(const struct page_parser *p, uint32_t at, uint32_t word,
 	  struct page_match *m)
 {
 	const uint8_t *in = p->in + at, *end = p->in + p->len;
-	uint32_t found = 0;
+	uint32_t found = 0, differ;
 
 	if (at < PARSE_REPS_FROM)
 		return;
@@ -65,13 +65,9 @@ look_back(const struct page_parser *p, uint32_t at, uint32_t word,
 		}
 		return;
 	}
-	for (int i = 0; i < 4; i++) {
-		uint32_t d = p->rep[i], differ;
-
-		differ = page_get4(in - d) ^ word;
-		if ((differ & 0xffff) == 0)
-			better(m, (uint32_t)__builtin_ctz(differ) >> 3, d, i);
-	}
+	differ = page_get4(in - p->rep[0]) ^ word;
+	if ((differ & 0xffff) == 0)
+		better(m, (uint32_t)__builtin_ctz(differ) >> 3, p->rep[0], 0);
 }
 
 /* The places in a bucket, the latest first; another goes in front. */

@@ -36,7 +36,7 @@ static const struct page_level {
 	unsigned bits8, bits4;
 } levels[] = {
 	{ page_parse_fast, false, 13, 13 },
-	{ page_parse_lazy, true, 15, 15 },
+	{ page_parse_lazy, true, 14, 14 },
 	{ page_parse_patient, true, 18, 18 },
 };
 
