@@ -158,7 +158,8 @@ try:
         relays['relay-receive'] = relay(
             'relay-receive', '--listen', 'unix:link', '--target', 'unix:far')
         relays['relay-send'] = relay(
-            'relay-send', '--listen', 'unix:near', 'unix:link')
+            'relay-send', '--listen', 'unix:near', 'unix:link',
+            '--effort', 'fixed:fast')
     connect('outgoing', 'near' if args.through else
             'incoming' if args.destination else None, '')
 
