@@ -29,6 +29,10 @@
 #define CHANNEL_STUCK_MS     500
 #define CHANNEL_STUCK_END_MS 20 /* once one may well be the last */
 #define CHANNEL_BACK_MAX     (16u << 20)
+/* What is read of another channel before channel 0 told of the RAM: by it QEMU
+ * there knows the channel (MultiFDInit_t, migration/multifd.c).
+ */
+#define CHANNEL_GREETING 64
 
 /* Bytes read so far. */
 static uint64_t
@@ -37,12 +41,23 @@ channel_bytes(const struct live_channel *c)
 	return c->next_byte + (c->filling ? c->filling->len : 0);
 }
 
+/* Until the RAM is known pages have no numbers, and could only be copied. */
+static bool
+channel_is_early(const struct live_channel *c)
+{
+	const struct live_sender *s = c->sender;
+
+	return c->number > 0 && s->blocks.n == 0 &&
+	       !s->channels[0]->parser.opaque;
+}
+
 static bool
 channel_may_read(struct live_channel *c)
 {
 	struct live_sender *s = c->sender;
 
-	if (c->fd < 0 || c->ended || !s->encoder)
+	if (c->fd < 0 || c->ended || !s->encoder ||
+	    (channel_is_early(c) && channel_bytes(c) >= CHANNEL_GREETING))
 		return false;
 	if (c->hung)
 		return true; /* no more comes than the socket holds */
@@ -257,13 +272,16 @@ static int
 channel_read(struct live_channel *c, struct err *e)
 {
 	struct live_batch *b;
+	size_t room;
 	ssize_t n;
 
 	if (!c->filling && channel_begin(c, NULL, 0, e) < 0)
 		return -1;
 	b = c->filling;
-	n = read(c->fd, b->raw + b->len,
-		 MIN(LIVE_BATCH_BYTES - b->len, (size_t)CHANNEL_READ_BYTES));
+	room = MIN(LIVE_BATCH_BYTES - b->len, (size_t)CHANNEL_READ_BYTES);
+	if (channel_is_early(c))
+		room = MIN(room, CHANNEL_GREETING - channel_bytes(c));
+	n = read(c->fd, b->raw + b->len, room);
 	c->dry = n < 0 && (errno == EAGAIN || errno == EINTR);
 	if (c->dry)
 		return channel_flush(c, false, e);

@@ -453,6 +453,27 @@ channels_open_in_order(void **state)
 }
 
 static void
+other_channels_wait_for_the_ram(void **state)
+{
+	(void)state;
+	make_guest_stream(&stream, true);
+	make_multifd_init(&more);
+	for (unsigned i = 0; i < 50; i++)
+		make_packet(&more, 0, "pc.ram", 128, i % 8, 8, 0);
+	world_channel(&w, &stream);
+	world_channel(&w, &more);
+	w.channels[0].stop = 0;
+	world_begin(&w);
+	for (unsigned i = 0; i < 300; i++)
+		world_step(&w);
+	w.channels[0].stop = stream.len;
+	world_run(&w, NULL);
+	assert_all_is_well();
+	assert_true(live_sender_stats(w.s)->pages >=
+		    (PASSES + 1) * (MAKE_PAGES + 1) + 50 * 8);
+}
+
+static void
 postcopy_is_carried(void **state)
 {
 	(void)state;
@@ -485,6 +506,7 @@ main(void)
 		sentence(a_pause_inside_of_a_page_is_not_the_end_of_it),
 		sentence(what_is_not_understood_is_copied),
 		sentence(channels_open_in_order),
+		sentence(other_channels_wait_for_the_ram),
 		sentence(postcopy_is_carried),
 	};
 
