@@ -15,7 +15,7 @@ cd "$dir" || exit 99
 a=virt-mig-a-$$ b=virt-mig-b-$$
 receiver=
 finish() {
-	[ -z "$receiver" ] || kill -9 "$receiver" 2>/dev/null
+	[ -z "$receiver" ] || kill "$receiver" 2>/dev/null
 	ip netns del $a 2>/dev/null
 	ip netns del $b 2>/dev/null
 	cd / && rm -rf "$dir"

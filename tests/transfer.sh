@@ -15,7 +15,7 @@ cd "$dir" || exit 99
 mkdir got
 receiver=
 finish() {
-	[ -z "$receiver" ] || kill -9 "$receiver" 2>/dev/null
+	[ -z "$receiver" ] || kill "$receiver" 2>/dev/null
 	! mountpoint -q full 2>/dev/null || umount full
 	cd / && rm -rf "$dir"
 }

@@ -12,7 +12,7 @@ export VIRT_MIG_INDEX_DIR="$dir/indexes"
 cd "$dir" || exit 99
 receiver=
 qemu=
-trap '[ -z "$receiver" ] || kill -9 "$receiver" 2>/dev/null
+trap '[ -z "$receiver" ] || kill "$receiver" 2>/dev/null
 	[ -z "$qemu" ] || kill -9 "$qemu" 2>/dev/null
 	cd / && rm -rf "$dir"' EXIT
 n=0
