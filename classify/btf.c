@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "classify/btf.h"
 #include "common/buf.h"
+#include "common/load.h"
 #include "common/mem.h"
 
 #define BTF_MAGIC      0xeb9f
@@ -41,26 +41,17 @@ struct btf_type {
 	const uint8_t *more; /* n members or constants */
 };
 
-static uint32_t
-btf_u32(const uint8_t *at)
-{
-	uint32_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return le32toh(v);
-}
-
 static bool
 btf_header(const uint8_t *at, size_t n, struct btf_header *h)
 {
 	uint64_t end;
 
 	if (n < BTF_HEADER_MIN ||
-	    (btf_u32(at) & 0xffffff) != (1 << 16 | BTF_MAGIC))
+	    (load_le32(at) & 0xffffff) != (1 << 16 | BTF_MAGIC))
 		return false;
-	*h = (struct btf_header){ btf_u32(at + 4), btf_u32(at + 8),
-				  btf_u32(at + 12), btf_u32(at + 16),
-				  btf_u32(at + 20) };
+	*h = (struct btf_header){ load_le32(at + 4), load_le32(at + 8),
+				  load_le32(at + 12), load_le32(at + 16),
+				  load_le32(at + 20) };
 	end = (uint64_t)h->str_off + h->str_len;
 	return h->size >= BTF_HEADER_MIN && h->size <= BTF_HEADER_MAX &&
 	       h->type_len > 0 && h->str_len > 0 &&
@@ -104,9 +95,9 @@ btf_more(uint32_t kind, uint32_t n)
 static struct btf_type
 btf_type_at(const struct btf *b, uint32_t at)
 {
-	uint32_t info = btf_u32(b->types + at + 4);
+	uint32_t info = load_le32(b->types + at + 4);
 
-	return (struct btf_type){ .name = btf_u32(b->types + at),
+	return (struct btf_type){ .name = load_le32(b->types + at),
 				  .kind = info >> 24 & 31,
 				  .n = info & 0xffff,
 				  .bits = info >> 31,
@@ -189,8 +180,8 @@ btf_member_in(struct btf_search *s, const struct btf_type *t, unsigned depth)
 
 	for (uint32_t i = 0; i < t->n && s->looks > 0; i++, s->looks--) {
 		const uint8_t *m = t->more + 12 * (size_t)i;
-		uint32_t name = btf_u32(m), id = btf_u32(m + 4);
-		uint32_t at = btf_u32(m + 8) & (t->bits ? 0xffffff : ~0u);
+		uint32_t name = load_le32(m), id = load_le32(m + 4);
+		uint32_t at = load_le32(m + 8) & (t->bits ? 0xffffff : ~0u);
 		struct btf_type inner;
 
 		if (name != 0 && btf_is_named(b, name, s->member)) {
@@ -249,7 +240,7 @@ btf_array(const struct btf *b, const char *type, const char *member,
 	t = btf_type_at(b, b->at[s.type - 1]);
 	if (t.kind != BTF_ARRAY)
 		return false;
-	*length = btf_u32(t.more + 8);
+	*length = load_le32(t.more + 8);
 	return true;
 }
 
@@ -263,9 +254,9 @@ btf_constant(const struct btf *b, const char *type, const char *name,
 		if (t.kind != BTF_ENUM || !btf_is_named(b, t.name, type))
 			continue;
 		for (uint32_t k = 0; k < t.n; k++)
-			if (btf_is_named(b, btf_u32(t.more + 8 * (size_t)k),
+			if (btf_is_named(b, load_le32(t.more + 8 * (size_t)k),
 					 name)) {
-				*value = btf_u32(t.more + 8 * (size_t)k + 4);
+				*value = load_le32(t.more + 8 * (size_t)k + 4);
 				return true;
 			}
 	}

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <endian.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "classify/guest-impl.h"
 #include "classify/guest.h"
 #include "classify/linux-impl.h"
+#include "common/load.h"
 #include "common/mem.h"
 #include "common/page.h"
 
@@ -35,34 +35,22 @@ struct pages {
 	uint64_t mappings, bad_mappings;
 };
 
-static uint64_t
-entry_word(const uint8_t *at)
-{
-	uint64_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return le64toh(v);
-}
-
 struct linux_entry
 linux_entry_read(const struct linux_tables *t, const uint8_t *at)
 {
 	const struct linux_layout *l = &t->layout;
-	uint32_t type, refcount;
 	struct linux_entry x = {
-		.flags = entry_word(at + l->flags),
-		.prev = entry_word(at + l->list + 8),
-		.head = entry_word(at + l->head),
-		.mapping = entry_word(at + l->mapping),
-		.private = entry_word(at + l->private),
+		.flags = load_le64(at + l->flags),
+		.prev = load_le64(at + l->list + 8),
+		.head = load_le64(at + l->head),
+		.mapping = load_le64(at + l->mapping),
+		.private = load_le64(at + l->private),
+		.type = load_le32(at + l->mapcount),
+		.refcount = load_le32(at + l->refcount),
 	};
 
-	memcpy(&type, at + l->mapcount, sizeof(type));
-	memcpy(&refcount, at + l->refcount, sizeof(refcount));
-	x.type = le32toh(type);
-	x.refcount = le32toh(refcount);
 	if (t->types.known)
-		x.index = entry_word(at + t->types.page_index);
+		x.index = load_le64(at + t->types.page_index);
 	return x;
 }
 

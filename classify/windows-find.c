@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "classify/windows-impl.h"
+#include "common/load.h"
 #include "common/mem.h"
 #include "common/page.h"
 
@@ -20,15 +21,6 @@
 #define ENTRY_PRESENT UINT64_C(1)
 #define ENTRY_LARGE   UINT64_C(0x80)
 #define ENTRY_FRAME   UINT64_C(0x000ffffffffff000)
-
-static uint32_t
-get_u32(const uint8_t *at)
-{
-	uint32_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return v;
-}
 
 /* The slot of the top table that names its own page; 0 when none does. */
 static unsigned
@@ -65,12 +57,12 @@ read_version(struct windows *w)
 	if (!mmu_read(&w->mmu, KUSER, k, sizeof(k)) ||
 	    !is_windows_folder(k + KUSER_ROOT))
 		return false;
-	w->major = get_u32(k + KUSER_MAJOR);
-	w->minor = get_u32(k + KUSER_MINOR);
+	w->major = load_le32(k + KUSER_MAJOR);
+	w->minor = load_le32(k + KUSER_MINOR);
 	w->build = 0;
 	if (w->major == 6)
 		return w->minor >= 1 && w->minor <= 3;
-	w->build = get_u32(k + KUSER_BUILD) & 0xffff;
+	w->build = load_le32(k + KUSER_BUILD) & 0xffff;
 	return w->major == 10 && w->minor == 0 && w->build >= 10240;
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <endian.h>
 #include <stdlib.h>
 
 #include "classify/guest-impl.h"
 #include "classify/windows-impl.h"
+#include "common/load.h"
 #include "common/mem.h"
 #include "common/page.h"
 
@@ -36,26 +36,17 @@
 
 #define KERNEL_MAX (UINT64_C(64) << 20)
 
-static uint64_t
-u64_at(const uint8_t *bytes, unsigned at)
-{
-	uint64_t v;
-
-	memcpy(&v, bytes + at, sizeof(v));
-	return le64toh(v);
-}
-
 /* One character from UTF-16 units; what is none, or could steer a terminal,
  * becomes a question mark.
  */
 static uint32_t
 next_character(const uint8_t *utf16, size_t n, size_t *at)
 {
-	uint32_t c = utf16[*at] | (uint32_t)utf16[*at + 1] << 8, low;
+	uint32_t c = load_le16(utf16 + *at), low;
 
 	*at += 2;
 	if (c >= 0xd800 && c < 0xdc00 && *at < n) {
-		low = utf16[*at] | (uint32_t)utf16[*at + 1] << 8;
+		low = load_le16(utf16 + *at);
 		if (low >= 0xdc00 && low < 0xe000) {
 			*at += 2;
 			return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
@@ -87,9 +78,9 @@ windows_string(const struct windows *w, uint64_t va)
 
 	if (!mmu_read(&w->mmu, va, head, sizeof(head)))
 		return NULL;
-	n = head[0] | (size_t)head[1] << 8;
+	n = load_le16(head);
 	if (n == 0 || n % 2 != 0 || n > sizeof(utf16) ||
-	    !mmu_read(&w->mmu, u64_at(head, 8), utf16, n))
+	    !mmu_read(&w->mmu, load_le64(head + 8), utf16, n))
 		return NULL;
 	out = text = malloc(2 * n + 1); /* 4 bytes for 2 units, 3 for one */
 	if (!text)
@@ -112,12 +103,12 @@ kernel_size(const struct windows *w, uint64_t va)
 	if (!mmu_read(&w->mmu, va, page, sizeof(page)) || page[0] != 'M' ||
 	    page[1] != 'Z')
 		return 0;
-	pe = (uint32_t)u64_at(page, 0x3c);
+	pe = load_le32(page + 0x3c);
 	if (pe > PAGE_BYTES - 0x108 || memcmp(page + pe, "PE\0", 4) != 0)
 		return 0;
-	nsections = page[pe + 6] | (uint32_t)page[pe + 7] << 8;
-	optional = page[pe + 20] | (uint32_t)page[pe + 21] << 8;
-	memcpy(&size, page + pe + 24 + 56, sizeof(size));
+	nsections = load_le16(page + pe + 6);
+	optional = load_le16(page + pe + 20);
+	size = load_le32(page + pe + 24 + 56);
 	for (uint32_t i = 0, at = pe + 24 + optional;
 	     i < nsections && at + 40 <= PAGE_BYTES; i++, at += 40)
 		if (memcmp(page + at, "POOLCODE", 8) == 0)
@@ -170,12 +161,12 @@ find_head(const struct windows *w, uint64_t base, uint64_t size)
 		if (!mmu_read(&w->mmu, base + at, page, sizeof(page)))
 			continue;
 		for (unsigned i = 0; i + 16 <= PAGE_BYTES; i += 8)
-			if (is_kernel_address(u64_at(page, i)) &&
-			    is_kernel_address(u64_at(page, i + 8)) &&
-			    mmu_read(&w->mmu, u64_at(page, i), entry,
+			if (is_kernel_address(load_le64(page + i)) &&
+			    is_kernel_address(load_le64(page + i + 8)) &&
+			    mmu_read(&w->mmu, load_le64(page + i), entry,
 				     sizeof(entry)) &&
-			    u64_at(entry, LDR_PREV) == base + at + i &&
-			    u64_at(entry, LDR_BASE) == base)
+			    load_le64(entry + LDR_PREV) == base + at + i &&
+			    load_le64(entry + LDR_BASE) == base)
 				return base + at + i;
 	}
 	return 0;
@@ -189,8 +180,8 @@ add_module(struct windows *w, struct guest *g, const uint8_t *entry,
 	struct guest_file f = { .id = at };
 
 	memset(m, 0, sizeof(*m));
-	m->base = u64_at(entry, LDR_BASE);
-	m->len = u64_at(entry, LDR_SIZE) & UINT32_MAX;
+	m->base = load_le64(entry + LDR_BASE);
+	m->len = load_le64(entry + LDR_SIZE) & UINT32_MAX;
 	if (m->base >> 47 != 0x1ffff || m->base % PAGE_BYTES != 0 ||
 	    m->len > MODULE_MAX || m->len > -m->base)
 		return 0;
@@ -234,12 +225,12 @@ windows_find_modules(struct windows *w, struct guest *g, bool *sound,
 		return 0;
 	for (size_t i = 0; at != head && i < MODULES_MAX; i++) {
 		if (!mmu_read(&w->mmu, at, entry, sizeof(entry)) ||
-		    u64_at(entry, LDR_PREV) != last)
+		    load_le64(entry + LDR_PREV) != last)
 			break;
 		if (add_module(w, g, entry, at, e) < 0)
 			return -1;
 		last = at;
-		at = u64_at(entry, LDR_NEXT);
+		at = load_le64(entry + LDR_NEXT);
 	}
 	*sound = at == head;
 	qsort(w->modules, w->nmodules, sizeof(*w->modules), module_order);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "classify/windows-impl.h"
+#include "common/load.h"
 #include "common/mem.h"
 #include "common/page.h"
 
@@ -57,29 +58,19 @@ struct proofs {
 	size_t n;
 };
 
-static uint64_t
-get_u64(const uint8_t *at)
-{
-	uint64_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return v;
-}
-
 static void
 decode(const struct pfn_layout *l, const uint8_t *at, struct pfn *out)
 {
-	uint64_t u4 = get_u64(at + PFN_U4);
+	uint64_t u4 = load_le64(at + PFN_U4);
 
 	*out = (struct pfn){
 		/* its lowest bit is a lock, the next ones may be anything */
-		.pte = get_u64(at + l->pte) & ~UINT64_C(7),
-		.original = get_u64(at + l->original),
+		.pte = load_le64(at + l->pte) & ~UINT64_C(7),
+		.original = load_le64(at + l->original),
 		.frame = u4 & PFN_FRAME,
-		.next = get_u64(at + l->next) & PFN_FRAME,
-		.previous = get_u64(at + l->previous) & PFN_FRAME,
-		.references = (uint16_t)(at[l->references] |
-					 at[l->references + 1] << 8),
+		.next = load_le64(at + l->next) & PFN_FRAME,
+		.previous = load_le64(at + l->previous) & PFN_FRAME,
+		.references = load_le16(at + l->references),
 		.location = at[l->flags] & 7,
 		.modified = at[l->flags] >> 4 & 1,
 		.priority = at[l->more] & 7,

@@ -6,6 +6,7 @@
 
 #include "classify/guest-impl.h"
 #include "classify/windows-impl.h"
+#include "common/load.h"
 #include "common/mem.h"
 #include "common/page.h"
 
@@ -52,24 +53,6 @@ static const struct section_layout layouts[] = {
 #define FILE_NAME      0x58
 
 #define SECTIONS_FIRST 1024
-
-static uint64_t
-u64_at(const uint8_t *bytes, unsigned at)
-{
-	uint64_t v;
-
-	memcpy(&v, bytes + at, sizeof(v));
-	return le64toh(v);
-}
-
-static uint32_t
-u32_at(const uint8_t *bytes, unsigned at)
-{
-	uint32_t v;
-
-	memcpy(&v, bytes + at, sizeof(v));
-	return le32toh(v);
-}
 
 int
 windows_sections_new(struct windows *w, struct err *e)
@@ -137,18 +120,18 @@ read_control(const struct windows *w, uint64_t address, struct control *c)
 	uint8_t area[CONTROL_BYTES], segment[SEGMENT_BYTES];
 
 	if (!mmu_read(&w->mmu, address, area, sizeof(area)) ||
-	    !mmu_read(&w->mmu, u64_at(area, CONTROL_SEGMENT), segment,
+	    !mmu_read(&w->mmu, load_le64(area + CONTROL_SEGMENT), segment,
 		      sizeof(segment)) ||
-	    u64_at(segment, SEGMENT_CONTROL) != address)
+	    load_le64(segment + SEGMENT_CONTROL) != address)
 		return false;
 	*c = (struct control){ .address = address,
-			       .ptes = u64_at(segment, SEGMENT_PTES),
-			       .nptes = u32_at(segment, SEGMENT_NPTES),
-			       .size = u64_at(segment, SEGMENT_SIZE),
-			       .based = u64_at(segment, SEGMENT_BASED),
-			       .file = u64_at(area, CONTROL_FILE) &
+			       .ptes = load_le64(segment + SEGMENT_PTES),
+			       .nptes = load_le32(segment + SEGMENT_NPTES),
+			       .size = load_le64(segment + SEGMENT_SIZE),
+			       .based = load_le64(segment + SEGMENT_BASED),
+			       .file = load_le64(area + CONTROL_FILE) &
 				       ~UINT64_C(15),
-			       .flags = u32_at(area, CONTROL_FLAGS) };
+			       .flags = load_le32(area + CONTROL_FLAGS) };
 	return true;
 }
 
@@ -203,18 +186,19 @@ read_section(const struct windows *w, uint64_t address, uint64_t pte,
 
 	if (address >> 47 != 0x1ffff || address % 8 != 0 ||
 	    !mmu_read(&w->mmu, address, bytes, sizeof(bytes)) ||
-	    !read_control(w, u64_at(bytes, SECTION_CONTROL), c))
+	    !read_control(w, load_le64(bytes + SECTION_CONTROL), c))
 		return false;
-	base = u64_at(bytes, SECTION_BASE);
+	base = load_le64(bytes + SECTION_BASE);
 	*s = (struct section){ .address = address, .ptes = base };
 	for (size_t i = w->is_old; i < ARRAY_LEN(layouts); i++) {
 		const struct section_layout *l = &layouts[i];
 		uint64_t start =
-			u32_at(bytes, l->start) |
-			(uint64_t)(u32_at(bytes, l->start_high) >> 6 & 0x3ff)
+			load_le32(bytes + l->start) |
+			(uint64_t)(load_le32(bytes + l->start_high) >> 6 &
+				   0x3ff)
 				<< 32;
 
-		s->nptes = u32_at(bytes, l->nptes);
+		s->nptes = load_le32(bytes + l->nptes);
 		if (pte < base || (pte - base) / 8 >= s->nptes)
 			continue;
 		s->first = start;

@@ -11,6 +11,7 @@
 #include "codec/page-chunk.h"
 #include "codec/page-impl.h"
 #include "codec/page-parse.h"
+#include "common/load.h"
 #include "common/mem.h"
 
 /* Our own codec, for memory that no reference explains: heap, in the main.
@@ -219,12 +220,8 @@ page_decode(void *ctx, const uint8_t *in, size_t len, uint8_t *out,
 	    (in[0] & ~BLOCK_TWO_MODELS) != BLOCK_PRIORS)
 		return codec_bad_block("page", len, e);
 	page_begin(c, in[0] & BLOCK_TWO_MODELS);
-	for (unsigned lane = 0; lane < LANES; lane++) {
-		uint32_t x;
-
-		memcpy(&x, in + 1 + 4 * lane, 4);
-		c->coder.x[lane] = le32toh(x);
-	}
+	for (unsigned lane = 0; lane < LANES; lane++)
+		c->coder.x[lane] = load_le32(in + 1 + 4 * lane);
 	c->coder.at = in + BLOCK_HEAD;
 	c->coder.end = in + len;
 	c->coder.in_tail = false;

@@ -14,6 +14,7 @@ noinst_LIBRARIES += %D%/libcommon.a
 	%D%/link-impl.h \
 	%D%/link-loop.c \
 	%D%/link-open.c \
+	%D%/load.h \
 	%D%/loop.c %D%/loop.h \
 	%D%/map.c %D%/map.h \
 	%D%/mem.h \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/load.h"
 #include "dedup/disk.h"
 #include "dedup/index-file.h"
 
@@ -141,14 +142,12 @@ index_header_get(const uint8_t page[INDEX_HEADER], struct index_header *h,
 {
 	struct span s = span_of(page, SUM_AT);
 	uint32_t version;
-	uint64_t sum;
 
 	if (memcmp(page, INDEX_MAGIC, 8) != 0)
 		return err_set(e, ERR_CORRUPT, "not an index");
 	if (get_fields(&s, h, &version, e) < 0)
 		return -1;
-	memcpy(&sum, page + SUM_AT, sizeof(sum));
-	if (le64toh(sum) != digest_hint(page, SUM_AT))
+	if (load_le64(page + SUM_AT) != digest_hint(page, SUM_AT))
 		return err_set(e, ERR_CORRUPT, "the header is damaged");
 	if (version != INDEX_VERSION)
 		return err_set(e, ERR_VERSION, "an index of version %u, not %u",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/load.h"
 #include "common/mem.h"
 #include "common/page.h"
 #include "dedup/pe.h"
@@ -159,8 +160,7 @@ move_word(struct image *m, uint64_t rva, uint64_t by)
 
 	if (rva + 8 > (uint64_t)m->npages * PAGE_BYTES)
 		return;
-	memcpy(&word, m->bytes + rva, 8);
-	word = htole64(le64toh(word) + by);
+	word = htole64(load_le64(m->bytes + rva) + by);
 	memcpy(m->bytes + rva, &word, 8);
 	m->is_block[rva / PAGE_BYTES] = 0;
 	m->is_block[(rva + 7) / PAGE_BYTES] = 0;

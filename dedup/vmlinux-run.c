@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/load.h"
 #include "common/mem.h"
 #include "common/page.h"
 #include "dedup/vmlinux-run.h"
@@ -41,24 +42,6 @@ static inline uint32_t
 run_offset(uint32_t site)
 {
 	return site & ((1u << RUN_OFFSET_BITS) - 1);
-}
-
-static uint32_t
-run_u32(const uint8_t *at)
-{
-	uint32_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return le32toh(v);
-}
-
-static uint64_t
-run_u64(const uint8_t *at)
-{
-	uint64_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return le64toh(v);
 }
 
 /* The table under way. */
@@ -152,7 +135,7 @@ run_call(const struct run_table *t, uint64_t at, uint64_t *target)
 {
 	if (at > t->bytes - RUN_SITE_MAX || t->pages[at] != 0xe8)
 		return false;
-	*target = at + 5 + (uint64_t)(int32_t)run_u32(t->pages + at + 1);
+	*target = at + 5 + (uint64_t)(int32_t)load_le32(t->pages + at + 1);
 	return true;
 }
 
@@ -161,9 +144,9 @@ static bool
 run_pointed(const struct run_table *t, uint64_t i, uint64_t *at,
 	    uint64_t *target)
 {
-	uint32_t site = run_u32(t->sites + 4 * i);
+	uint32_t site = load_le32(t->sites + 4 * i);
 
-	*at = run_u64(t->pages + run_offset(site)) -
+	*at = load_le64(t->pages + run_offset(site)) -
 	      (0xffffffff00000000ULL | RUN_KERNEL_MAP) - t->low;
 	return site >> RUN_OFFSET_BITS == RUN_ADD64 && run_call(t, *at, target);
 }
@@ -205,7 +188,7 @@ run_add_returns(struct run_table *t)
 	if (!run_section(t->elf, t->len, ".return_sites", &s))
 		return true;
 	for (uint64_t i = 0; i + 4 <= s.sh_size; i += 4) {
-		int32_t by = (int32_t)run_u32(t->elf + s.sh_offset + i);
+		int32_t by = (int32_t)load_le32(t->elf + s.sh_offset + i);
 		uint64_t at = s.sh_addr + i + (uint64_t)by -
 			      (0xffffffff00000000ULL | RUN_KERNEL_MAP) - t->low;
 
@@ -228,11 +211,11 @@ run_add_relocations(struct run_table *t, uint64_t *npointers)
 	size_t n = begin ? (t->len - begin) / 4 : 0;
 
 	for (size_t i = 0; i < n; i++)
-		ngroups += run_u32(t->elf + begin + 4 * i) == 0;
-	if ((ngroups != 2 && ngroups != 3) || run_u32(t->elf + begin) != 0)
+		ngroups += load_le32(t->elf + begin + 4 * i) == 0;
+	if ((ngroups != 2 && ngroups != 3) || load_le32(t->elf + begin) != 0)
 		return false;
 	for (size_t i = 1; i < n; i++) {
-		uint32_t v = run_u32(t->elf + begin + 4 * i);
+		uint32_t v = load_le32(t->elf + begin + 4 * i);
 
 		if (v == 0)
 			group += ngroups == 2 ? 2 : 1;
@@ -248,7 +231,7 @@ run_add_relocations(struct run_table *t, uint64_t *npointers)
 static int
 run_compare(const void *a, const void *b)
 {
-	uint32_t x = run_u32(a), y = run_u32(b);
+	uint32_t x = load_le32(a), y = load_le32(b);
 
 	if (run_offset(x) == run_offset(y))
 		return x < y ? -1 : x > y;
@@ -312,9 +295,9 @@ run_sites(const struct memory *m, struct run_sites *s)
 	end = s->kernel + m->npages * PAGE_BYTES - VMLINUX_RUN_ROOM;
 	if (memcmp(end, RUN_MAGIC, sizeof(RUN_MAGIC)) != 0)
 		return false;
-	s->npages = run_u32(end + 16);
-	s->n = run_u32(end + 20);
-	s->nreturns = run_u32(end + 24);
+	s->npages = load_le32(end + 16);
+	s->n = load_le32(end + 20);
+	s->nreturns = load_le32(end + 24);
 	if (s->npages == 0 || s->npages >= m->npages ||
 	    4 * s->n > (m->npages - s->npages) * PAGE_BYTES - VMLINUX_RUN_ROOM)
 		return false;
@@ -347,7 +330,7 @@ run_find(const struct run_sites *s, uint64_t offset)
 
 	while (low < high) {
 		uint64_t middle = low + (high - low) / 2;
-		uint32_t site = run_u32(s->at + 4 * middle);
+		uint32_t site = load_le32(s->at + 4 * middle);
 
 		if (run_offset(site) + RUN_SITE_MAX <= offset)
 			low = middle + 1;
@@ -372,15 +355,15 @@ run_change(const struct run_sites *s, uint32_t site, unsigned way,
 		return 0;
 	switch (site >> RUN_OFFSET_BITS) {
 	case RUN_ADD64:
-		wide = htole64(run_u64(was) + by);
+		wide = htole64(load_le64(was) + by);
 		memcpy(out, &wide, sizeof(wide));
 		return sizeof(wide);
 	case RUN_ADD32:
-		v = htole32(run_u32(was) + (uint32_t)by);
+		v = htole32(load_le32(was) + (uint32_t)by);
 		memcpy(out, &v, sizeof(v));
 		return sizeof(v);
 	case RUN_SUB32:
-		v = htole32(run_u32(was) - (uint32_t)by);
+		v = htole32(load_le32(was) - (uint32_t)by);
 		memcpy(out, &v, sizeof(v));
 		return sizeof(v);
 	case RUN_TRACE:
@@ -406,7 +389,7 @@ vmlinux_run_make(const struct memory *kernel, uint64_t n, uint8_t out[4096])
 	if (way == 0 || !run_sites(kernel, &s))
 		return;
 	for (uint64_t i = run_find(&s, first); i < s.n; i++) {
-		uint32_t site = run_u32(s.at + 4 * i);
+		uint32_t site = load_le32(s.at + 4 * i);
 		uint64_t at = run_offset(site);
 		unsigned len;
 
@@ -428,13 +411,13 @@ run_moved(const struct run_sites *s, uint32_t site, const uint8_t *now,
 
 	switch (site >> RUN_OFFSET_BITS) {
 	case RUN_ADD64:
-		*by = run_u64(now) - run_u64(was);
+		*by = load_le64(now) - load_le64(was);
 		break;
 	case RUN_ADD32:
-		*by = run_u32(now) - run_u32(was);
+		*by = load_le32(now) - load_le32(was);
 		break;
 	case RUN_SUB32:
-		*by = run_u32(was) - run_u32(now);
+		*by = load_le32(was) - load_le32(now);
 		break;
 	default:
 		return false;
@@ -455,7 +438,7 @@ vmlinux_run_way(const struct memory *kernel, uint64_t k,
 	if (!run_sites(kernel, &s) || k >= s.npages)
 		return 0;
 	for (uint64_t i = run_find(&s, first); i < s.n; i++) {
-		uint32_t site = run_u32(s.at + 4 * i);
+		uint32_t site = load_le32(s.at + 4 * i);
 		uint64_t at = run_offset(site);
 
 		if (at > first + PAGE_BYTES - RUN_SITE_MAX)

@@ -2,11 +2,11 @@
 #include "config.h"
 
 #include <elf.h>
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "common/load.h"
 #include "common/mem.h"
 #include "common/page.h"
 #include "dedup/unpack.h"
@@ -26,23 +26,14 @@ vmlinux_starts(const uint8_t block[4096])
 	       block[0x1ff] == 0xaa;
 }
 
-static uint32_t
-vmlinux_u32(const uint8_t *at)
-{
-	uint32_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return le32toh(v);
-}
-
 /* Where in a bzImage its payload is; 0 if the header makes no sense. */
 static size_t
 vmlinux_payload(const uint8_t *head, size_t *len)
 {
 	size_t setup = head[0x1f1] ? head[0x1f1] : 4;
-	size_t offset = vmlinux_u32(head + 0x248);
+	size_t offset = load_le32(head + 0x248);
 
-	*len = vmlinux_u32(head + 0x24c);
+	*len = load_le32(head + 0x24c);
 	if (!vmlinux_starts(head) || *len < 8 || *len > VMLINUX_FILE_MAX ||
 	    offset > VMLINUX_FILE_MAX)
 		return 0;
@@ -188,7 +179,7 @@ vmlinux_make(struct memory *m, const uint8_t *file, size_t len, struct err *e)
 	start = len < PAGE_BYTES ? 0 : vmlinux_payload(file, &packed);
 	if (start == 0 || start > len || packed > len - start)
 		return err_set(e, ERR_CORRUPT, "not a whole bzImage");
-	unpacked = vmlinux_u32(file + start + packed - 4);
+	unpacked = load_le32(file + start + packed - 4);
 	if (unpacked < PAGE_BYTES || unpacked > VMLINUX_ELF_MAX)
 		return err_set(e, ERR_CORRUPT, "a kernel of %zu bytes",
 			       unpacked);

@@ -11,6 +11,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "common/load.h"
 #include "common/mem.h"
 #include "common/page.h"
 #include "memory/decoded.h"
@@ -159,37 +160,19 @@ get_part(const struct kdump *k, uint64_t at, uint64_t n, struct span *part,
 	return 0;
 }
 
-static uint32_t
-u32_at(struct span s, size_t at)
-{
-	uint32_t v;
-
-	memcpy(&v, s.at + at, sizeof(v));
-	return le32toh(v);
-}
-
-static uint64_t
-u64_at(struct span s, size_t at)
-{
-	uint64_t v;
-
-	memcpy(&v, s.at + at, sizeof(v));
-	return le64toh(v);
-}
-
 static int
 check_head(struct span head, struct err *e)
 {
 	if (memcmp(head.at + HEAD_MACHINE, MACHINE, sizeof(MACHINE)) != 0 ||
-	    u32_at(head, HEAD_BLOCK) != PAGE_BYTES)
+	    load_le32(head.at + HEAD_BLOCK) != PAGE_BYTES)
 		return err_set(
 			e, ERR_USAGE,
 			"a kdump file, but not of an x86-64 machine with "
 			"pages of 4 KiB; not supported");
-	if (u32_at(head, sizeof(KDUMP_MAGIC) - 1) < VERSION_LEAST)
+	if (load_le32(head.at + sizeof(KDUMP_MAGIC) - 1) < VERSION_LEAST)
 		return err_set(e, ERR_USAGE,
 			       "a kdump file of version %u; not supported",
-			       u32_at(head, sizeof(KDUMP_MAGIC) - 1));
+			       load_le32(head.at + sizeof(KDUMP_MAGIC) - 1));
 	return 0;
 }
 
@@ -203,13 +186,14 @@ open_head(struct kdump *k, struct err *e)
 	    get_part(k, PAGE_BYTES, SUB_BYTES, &sub, e) < 0 ||
 	    check_head(head, e) < 0)
 		return -1;
-	if (u32_at(sub, SUB_SPLIT) != 0)
+	if (load_le32(sub.at + SUB_SPLIT) != 0)
 		return err_set(e, ERR_USAGE,
 			       "a part of a kdump that was split; "
 			       "not supported");
-	k->max_page = u64_at(sub, SUB_PAGES);
-	half = (uint64_t)(u32_at(head, HEAD_MAP_BLOCKS) / 2) << PAGE_SHIFT;
-	at = (1ull + u32_at(head, HEAD_SUB_BLOCKS)) << PAGE_SHIFT;
+	k->max_page = load_le64(sub.at + SUB_PAGES);
+	half = (uint64_t)(load_le32(head.at + HEAD_MAP_BLOCKS) / 2)
+	       << PAGE_SHIFT;
+	at = (1ull + load_le32(head.at + HEAD_SUB_BLOCKS)) << PAGE_SHIFT;
 	if (k->max_page / 8 > half || k->max_page > DECODED_PAGES_MAX)
 		return err_set(e, ERR_CORRUPT,
 			       "a kdump file of 0x%" PRIx64
@@ -313,12 +297,13 @@ read_pages(struct kdump *k, struct decoded *d, struct err *e)
 
 	for (uint64_t n = 0; n < k->npages; n++) {
 		size_t about = n * DESCRIPTION_BYTES;
-		uint64_t at = u64_at(k->about, about);
+		uint64_t at = load_le64(k->about.at + about);
 
-		if (get_part(k, at, u32_at(k->about, about + 8), &in, e) < 0)
+		if (get_part(k, at, load_le32(k->about.at + about + 8), &in,
+			     e) < 0)
 			return -1;
 		if (in.left > 2 * PAGE_BYTES ||
-		    !unpack(u32_at(k->about, about + 12), in, page))
+		    !unpack(load_le32(k->about.at + about + 12), in, page))
 			return err_set(e, ERR_CORRUPT,
 				       "a kdump file with a page at offset "
 				       "0x%" PRIx64 " that cannot be unpacked",

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <endian.h>
 #include <string.h>
 
+#include "common/load.h"
 #include "stream/cpu-state.h"
 
 /* Section "cpu": its type (4, FULL), a number, the length of the name and the
@@ -18,15 +18,6 @@ static const uint8_t cpu_name[] = { 3, 'c', 'p', 'u' };
 #define CPU_CR3      (CPU_HEAD + 472)
 #define CPU_SEEN     (CPU_HEAD + 480)
 #define SECTION_FULL 4
-
-static uint64_t
-cpu_u64(const uint8_t *at)
-{
-	uint64_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return be64toh(v);
-}
 
 static bool
 cpu_is_head(const uint8_t *at)
@@ -51,8 +42,8 @@ cpu_state_next(struct span *in, struct cpu_state *out)
 		if (!at)
 			break;
 		if (is)
-			*out = (struct cpu_state){ cpu_u64(at + CPU_CR0),
-						   cpu_u64(at + CPU_CR3) };
+			*out = (struct cpu_state){ load_be64(at + CPU_CR0),
+						   load_be64(at + CPU_CR3) };
 		*in = span_of(at + 1, left - 1);
 		if (is)
 			return true;

@@ -95,11 +95,8 @@ stream_step_packet(struct stream_parser *p, struct stream_look *l,
 	offsets = look_take(l, sizeof(p->pages));
 	if (!offsets)
 		return false;
-	for (uint32_t i = 0; i < h.npages; i++) {
-		memcpy(&p->pages[i], offsets + i * sizeof(*p->pages),
-		       sizeof(*p->pages));
-		p->pages[i] = be64toh(p->pages[i]);
-	}
+	for (uint32_t i = 0; i < h.npages; i++)
+		p->pages[i] = load_be64(offsets + i * sizeof(*p->pages));
 	p->block = find_block(p, name);
 	p->npages = h.npages;
 	p->next_page = 0;

@@ -2,11 +2,12 @@
 #ifndef MIG_PARSE_IMPL_H
 #define MIG_PARSE_IMPL_H
 
-#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "common/load.h"
 
 struct stream_parser;
 struct stream_item;
@@ -60,11 +61,9 @@ look_be16(struct stream_look *l, uint16_t *v)
 {
 	const uint8_t *b = look_take(l, sizeof(*v));
 
-	if (!b)
-		return false;
-	memcpy(v, b, sizeof(*v));
-	*v = be16toh(*v);
-	return true;
+	if (b)
+		*v = load_be16(b);
+	return b;
 }
 
 static inline bool
@@ -72,11 +71,9 @@ look_be32(struct stream_look *l, uint32_t *v)
 {
 	const uint8_t *b = look_take(l, sizeof(*v));
 
-	if (!b)
-		return false;
-	memcpy(v, b, sizeof(*v));
-	*v = be32toh(*v);
-	return true;
+	if (b)
+		*v = load_be32(b);
+	return b;
 }
 
 static inline bool
@@ -84,11 +81,9 @@ look_be64(struct stream_look *l, uint64_t *v)
 {
 	const uint8_t *b = look_take(l, sizeof(*v));
 
-	if (!b)
-		return false;
-	memcpy(v, b, sizeof(*v));
-	*v = be64toh(*v);
-	return true;
+	if (b)
+		*v = load_be64(b);
+	return b;
 }
 
 /* A name with its length before it. */

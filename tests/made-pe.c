@@ -9,39 +9,13 @@
 
 #include "tests/made-pe.h"
 
+#include "common/load.h"
 #include "common/mem.h"
 #include "common/page.h"
 
 #define PE_AT      0x80 /* of the header in files made here */
 #define PE_DIR64   10
 #define PE_HIGHLOW 3
-
-static uint16_t
-get16(const uint8_t *at)
-{
-	uint16_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return v;
-}
-
-static uint32_t
-get32(const uint8_t *at)
-{
-	uint32_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return v;
-}
-
-static uint64_t
-get64(const uint8_t *at)
-{
-	uint64_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return v;
-}
 
 static void
 put16(uint8_t *at, unsigned v)
@@ -73,11 +47,11 @@ parse_section(struct pe *pe, const uint8_t *h)
 	struct pe_section *s = &pe->sections[pe->nsections++];
 
 	*s = (struct pe_section){
-		.rva = get32(h + 12),
-		.pages = pages_of(MAX(get32(h + 8), 1u)),
-		.offset = get32(h + 20),
-		.file_bytes = get32(h + 16),
-		.writable = get32(h + 36) >> 31,
+		.rva = load_le32(h + 12),
+		.pages = pages_of(MAX(load_le32(h + 8), 1u)),
+		.offset = load_le32(h + 20),
+		.file_bytes = load_le32(h + 16),
+		.writable = load_le32(h + 36) >> 31,
 	};
 	s->file_bytes = MIN(s->file_bytes, s->pages * PAGE_BYTES);
 	return s->rva % PAGE_BYTES == 0 &&
@@ -89,20 +63,20 @@ static bool
 parse(struct pe *pe)
 {
 	const uint8_t *h = pe->file;
-	uint32_t at = pe->len > 0x400 ? get32(h + 0x3c) : UINT32_MAX;
+	uint32_t at = pe->len > 0x400 ? load_le32(h + 0x3c) : UINT32_MAX;
 	unsigned n;
 
 	if (at > pe->len - 0x200 || memcmp(h, "MZ", 2) != 0 ||
-	    memcmp(h + at, "PE\0", 4) != 0 || get16(h + at + 24) != 0x20b)
+	    memcmp(h + at, "PE\0", 4) != 0 || load_le16(h + at + 24) != 0x20b)
 		return false;
-	n = get16(h + at + 6);
+	n = load_le16(h + at + 6);
 	h += at + 24;
-	pe->base = get64(h + 24);
-	pe->image_len = pages_of(get32(h + 56)) * PAGE_BYTES;
-	pe->headers = get32(h + 60);
-	pe->relocs = get32(h + 112 + 40);
-	pe->relocs_len = get32(h + 112 + 44);
-	h += get16(h - 4);
+	pe->base = load_le64(h + 24);
+	pe->image_len = pages_of(load_le32(h + 56)) * PAGE_BYTES;
+	pe->headers = load_le32(h + 60);
+	pe->relocs = load_le32(h + 112 + 40);
+	pe->relocs_len = load_le32(h + 112 + 44);
+	h += load_le16(h - 4);
 	pe->nsections = 0;
 	if (n > PE_SECTIONS_MAX || pe->headers > pe->len ||
 	    (size_t)(h - pe->file) + n * 40 > pe->headers ||
@@ -271,21 +245,22 @@ relocate(const struct pe *pe, uint8_t *image, uint64_t by)
 	uint32_t at = pe->relocs, end = pe->relocs + pe->relocs_len;
 
 	while (at + 8 <= end) {
-		uint32_t page = get32(image + at), len = get32(image + at + 4);
+		uint32_t page = load_le32(image + at),
+			 len = load_le32(image + at + 4);
 
 		if (len < 8 || len > end - at)
 			return;
 		for (uint32_t i = 8; i + 2 <= len; i += 2) {
-			unsigned e = get16(image + at + i);
+			unsigned e = load_le16(image + at + i);
 			uint32_t rva = page + (e & 0xfff);
 
 			if (rva + 8ull > pe->image_len)
 				continue;
 			if (e >> 12 == PE_DIR64)
-				put64(image + rva, get64(image + rva) + by);
+				put64(image + rva, load_le64(image + rva) + by);
 			else if (e >> 12 == PE_HIGHLOW)
 				put32(image + rva,
-				      get32(image + rva) + (uint32_t)by);
+				      load_le32(image + rva) + (uint32_t)by);
 		}
 		at += len;
 	}
@@ -303,6 +278,6 @@ pe_load(const struct pe *pe, uint64_t base)
 		       pe->file + pe->sections[i].offset,
 		       pe->sections[i].file_bytes);
 	relocate(pe, image, base - pe->base);
-	put64(image + get32(image + 0x3c) + 24 + 24, base);
+	put64(image + load_le32(image + 0x3c) + 24 + 24, base);
 	return image;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "common/load.h"
 #include "common/mem.h"
 #include "tests/test.h"
 #include "tools/bench-map.h"
@@ -249,13 +250,6 @@ the_headline_is_the_smallest_that_gzip_can_afford(void **state)
 	c->tiers[0].result = was;
 }
 
-static uint32_t
-be32(const uint8_t *b)
-{
-	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
-	       (uint32_t)b[2] << 8 | b[3];
-}
-
 /* The cells that the PNG's one IDAT chunk holds, filter bytes and all. */
 static void
 unpack(const struct buf *png, uint8_t *rows, size_t len)
@@ -264,11 +258,11 @@ unpack(const struct buf *png, uint8_t *rows, size_t len)
 
 	for (size_t at = 8; at + 12 <= png->len;) {
 		const uint8_t *c = png->data + at;
-		size_t size = be32(c);
+		size_t size = load_be32(c);
 		uLong crc = crc32(0, c + 4, (uInt)size + 4);
 
 		assert_true(at + 12 + size <= png->len);
-		assert_int_equal(be32(c + 8 + size), crc);
+		assert_int_equal(load_be32(c + 8 + size), crc);
 		if (memcmp(c + 4, "IDAT", 4) == 0)
 			assert_int_equal(uncompress(rows, &n, c + 8, size),
 					 Z_OK);
