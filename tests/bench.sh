@@ -1,28 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # virt-mig bench from end to end, on a small memory and image made here.
-for need in jq xmllint gzip; do
-	command -v $need >/dev/null || {
-		echo "1..0 # SKIP $need is not installed"
-		exit 0
-	}
-done
+. "${srcdir:?}/tests/tap.sh"
+need jq xmllint gzip
 virt_mig=${builddir:?}/virt-mig
-dir=$(mktemp -d) || exit 99
-trap 'rm -rf "$dir"' EXIT
 export VIRT_MIG_INDEX_DIR="$dir/indexes"
 cd "$dir" || exit 99
 
-n=0
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		head -n 30 log | sed 's/^/# /'
-	fi
-}
 bench() {
 	"$virt_mig" bench "$@" >out 2>log
 }
@@ -156,4 +140,4 @@ kill -TERM $pid
 wait $pid
 [ $? -eq 130 ] && [ ! -s out ] && [ -z "$(ls cut.html* 2>/dev/null)" ]
 result $? "an interrupted run says so and leaves nothing"
-echo "1..$n"
+tests_end

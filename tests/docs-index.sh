@@ -5,19 +5,13 @@
 # its image.
 page=${srcdir:?}/docs/virt-mig-index.5
 virt_mig=${builddir:?}/virt-mig
-dir=$(mktemp -d) || exit 99
-trap 'rm -rf "$dir"' EXIT
+. "${srcdir:?}/tests/tap.sh"
 cd "$dir" || exit 99
 
-n=0
 check() { # NAME GOT WANTED
-	n=$((n + 1))
-	if [ "$2" = "$3" ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		echo "# got '$2', wanted '$3'"
-	fi
+	echo "got '$2', wanted '$3'" >log
+	[ "$2" = "$3" ]
+	result $? "$1"
 }
 
 # Rows of the table under .Ss HEADING: "FIRST SECOND THIRD".
@@ -228,4 +222,4 @@ if command -v mandoc >/dev/null; then
 	check "mandoc has nothing to say" \
 		"$(mandoc -Tlint "$page" | grep -v 'manual not found\|mandoc.db')" ""
 fi
-echo "1..$n"
+tests_end

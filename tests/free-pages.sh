@@ -4,19 +4,13 @@
 # to the next through the relays, which leave out what it has free; after each
 # time all of its memory is compared.  For root with VIRT_MIG_GUEST_TESTS=1;
 # VIRT_MIG_ROUNDS says how often (4).
-. "${srcdir:?}/tests/hosts/hosts.sh"
+. "${srcdir:?}/tests/tap.sh"
+. "$srcdir/tests/hosts/hosts.sh"
 hosts_or_skip
-dir=$(mktemp -d) || exit 99
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 99' INT TERM
 
-n=0
-result() { # STATUS NAME
-	n=$((n + 1))
-	[ "$1" -eq 0 ] || printf 'not '
-	echo "ok $n - $2"
-	[ "$1" -eq 0 ] || sed 's/^/# /' "$dir/log"
-	[ "$1" -eq 0 ] || [ $n -gt 1 ] || exit 1
+explain() {
+	sed 's/^/# /' "$dir/log"
+	[ $n -gt 1 ] || exit 1
 }
 make_guest() {
 	hosts_get_kernel || return
@@ -43,4 +37,4 @@ result $? "it moves, again and again, unharmed"
 result $? "and many of its free pages stay behind"
 move 1 --no-free-drop && [ "$(dropped)" -eq 0 ]
 result $? "but for those who want all"
-echo "1..$n"
+tests_end

@@ -6,35 +6,17 @@
 scripts=${srcdir:?}/scripts
 guest=${builddir:?}/guest
 tool=$builddir/virt-mig
-skip() {
-	echo "1..0 # SKIP $*"
-	exit 0
-}
-command -v jq >/dev/null || skip "no jq"
+. "${srcdir:?}/tests/tap.sh"
+need jq
 if [ "${VIRT_MIG_GUEST_TESTS:-}" = 1 ] && [ "$(id -u)" = 0 ]; then
 	"$scripts/make-guest" "$guest" 1>&2 || exit 99
 	"$scripts/capture-guest" "$guest" 1>&2 || exit 99
 fi
 for f in memory.raw memory.elf disk.img; do
-	[ -r "$guest/$f" ] || skip "no $guest/$f; sudo ./quickstart makes it"
+	[ -r "$guest/$f" ] || skip_all "no $guest/$f; sudo ./quickstart makes it"
 done
+export VIRT_MIG_INDEX_DIR="$dir/indexes"
 
-out=$(mktemp -d) || exit 99
-trap 'rm -rf "$out"' EXIT
-trap 'exit 130' INT TERM
-export VIRT_MIG_INDEX_DIR="$out"
-n=0
-ok() { # NAME COMMAND...
-	n=$((n + 1))
-	name=$1
-	shift
-	if "$@" >"$out/log" 2>&1; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		tail -n 20 "$out/log" | sed 's/^/# /'
-	fi
-}
 bench() { # MEMORY OUTPUT
 	"$tool" bench "$guest/$1" --image "$guest/disk.img" \
 		--tiers strong --peers gzip-6 --format json >"$2" &&
@@ -53,8 +35,8 @@ smaller() { # JSON TIMES: strong takes that many times fewer bytes than gzip
 }
 # What is in both: the pages, and a core's few headers.
 alike() {
-	raw=$(wire "$out/raw" virt-mig-strong) &&
-		elf=$(wire "$out/elf" virt-mig-strong) &&
+	raw=$(wire "$dir/raw" virt-mig-strong) &&
+		elf=$(wire "$dir/elf" virt-mig-strong) &&
 		echo "raw $raw, core $elf" &&
 		[ $((raw * 100)) -lt $((elf * 102)) ] &&
 		[ $((elf * 100)) -lt $((raw * 102)) ]
@@ -64,31 +46,31 @@ alike() {
 move() { # MEMORY OPTION...
 	from=$guest/$1
 	shift
-	rm -f "$out/socket" "$out/arrived"
-	"$tool" receive --listen "unix:$out/socket" --output "$out/arrived" \
+	rm -f "$dir/socket" "$dir/arrived"
+	"$tool" receive --listen "unix:$dir/socket" --output "$dir/arrived" \
 		"$@" &
 	receiver=$!
 	for _ in $(seq 300); do
-		[ -S "$out/socket" ] && break
+		[ -S "$dir/socket" ] && break
 		sleep 0.1
 	done
-	"$tool" send --effort fixed:fast "$@" "$from" "unix:$out/socket" &&
-		wait "$receiver" && cmp "$from" "$out/arrived" && return
+	"$tool" send --effort fixed:fast "$@" "$from" "unix:$dir/socket" &&
+		wait "$receiver" && cmp "$from" "$dir/arrived" && return
 	kill "$receiver" 2>/dev/null
 	return 1
 }
 
 ok "raw memory is encoded, decoded and compared" \
-	bench memory.raw "$out/raw"
+	bench memory.raw "$dir/raw"
 ok "an ELF core is encoded, decoded and compared" \
-	bench memory.elf "$out/elf"
+	bench memory.elf "$dir/elf"
 ok "raw memory takes less than half of what gzip -6 makes of it" \
-	smaller "$out/raw" 2
+	smaller "$dir/raw" 2
 ok "an ELF core takes less than half of what gzip -6 makes of it" \
-	smaller "$out/elf" 2
+	smaller "$dir/elf" 2
 ok "the two take the same within 2 %" alike
 ok "an ELF core arrives where its disk image is" \
 	move memory.elf --image "$guest/disk.img"
 ok "an ELF core arrives where the same memory was kept" \
 	move memory.elf --previous "$guest/memory.raw"
-echo "1..$n"
+tests_end

@@ -3,26 +3,16 @@
 # The two hosts that tests of live migration run on, by themselves: a guest
 # goes from one to the other by libvirt and QEMU alone.  Root, and minutes: only
 # with VIRT_MIG_GUEST_TESTS=1.
-. "${srcdir:?}/tests/hosts/hosts.sh"
+. "${srcdir:?}/tests/tap.sh"
+. "$srcdir/tests/hosts/hosts.sh"
 hosts_or_skip
-dir=$(mktemp -d) || exit 99
-finish() {
+at_end() {
 	hosts_down
-	rm -rf "$dir"
 }
-trap finish EXIT
-trap 'exit 99' INT TERM
 
-n=0
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$dir/log"
-		[ $n -gt 1 ] || exit 1
-	fi
+explain() {
+	sed 's/^/# /' "$dir/log"
+	[ $n -gt 1 ] || exit 1
 }
 
 hosts_up "$dir/hosts" >"$dir/log" 2>&1 && guest_start vm >>"$dir/log" 2>&1
@@ -35,4 +25,4 @@ hosts_down
 ! grep -q "$dir" /proc/mounts && ! grep -lq "$dir" /proc/[0-9]*/cmdline \
 	2>"$dir/log"
 result $? "nothing is left of them"
-echo "1..$n"
+tests_end

@@ -1,29 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # virt-mig index, on images that qemu-img and mkfs.ext4 made.
-for need in qemu-img qemu-nbd qemu-io mkfs.ext4; do
-	PATH=$PATH:/sbin:/usr/sbin command -v $need >/dev/null || {
-		echo "1..0 # SKIP $need is not installed"
-		exit 0
-	}
-done
-PATH=$PATH:/sbin:/usr/sbin
+. "${srcdir:?}/tests/tap.sh"
+need qemu-img qemu-nbd qemu-io mkfs.ext4
 virt_mig=${builddir:?}/virt-mig
-dir=$(mktemp -d) || exit 99
-trap 'rm -rf "$dir"' EXIT
 export VIRT_MIG_INDEX_DIR="$dir/indexes"
 cd "$dir" || exit 99
 
-n=0
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		sed 's/^/# /' log
-	fi
-}
 index() {
 	"$virt_mig" index "$@" >out 2>log
 }
@@ -160,4 +143,4 @@ result $? "a format that is given is believed"
 index build -o x.idx
 [ $? -eq 2 ]
 result $? "a missing argument is a usage error"
-echo "1..$n"
+tests_end

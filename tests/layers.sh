@@ -2,16 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The house rule, checked: a folder includes only from itself and from the
 # floors below it, and no two files include each other in a circle.
-cd "${srcdir:?}" || exit 99
-n=0
-result() { # NAME PROBLEMS
-	n=$((n + 1))
-	if [ -z "$2" ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		echo "$2" | sed 's/^/# /'
-	fi
+. "${srcdir:?}/tests/tap.sh"
+cd "$srcdir" || exit 99
+none() { # NAME PROBLEMS
+	echo "$2" >"$dir/log"
+	[ -z "$2" ]
+	result $? "$1"
 }
 allow() { # FOLDER ALLOWED...
 	folder=$1
@@ -19,7 +15,7 @@ allow() { # FOLDER ALLOWED...
 	allowed=$(echo "$folder $*" | tr ' ' '|')
 	bad=$(grep -nE '#include "' "$folder"/*.[ch] 2>/dev/null |
 		grep -vE "#include \"(config.h\"|($allowed)/)")
-	result "$folder includes only from: $*" "$bad"
+	none "$folder includes only from: $*" "$bad"
 }
 allow common
 allow codec common
@@ -30,24 +26,23 @@ allow classify common codec stream wire memory
 allow dedup common codec stream wire memory
 allow sender common codec stream wire memory classify dedup
 allow receiver common codec stream wire memory classify dedup
-allow park common codec stream wire memory classify dedup
-allow tools common codec stream wire memory classify dedup sender receiver park
-allow bench common codec stream wire memory classify dedup sender receiver park
+allow tools common codec stream wire memory classify dedup sender receiver
+allow bench common codec stream wire memory classify dedup sender receiver
 
 # Every header and its .c file are one node; an include is an arrow.
 circles=$(grep -oE '^#include "[a-z]+/[^"]+"' ./*/*.[ch] 2>/dev/null |
 	sed -E 's|^\./||; s|\.[ch]:#include "|.h |; s|"$||' |
 	awk '$1 != $2 && !/^tests/' | sort -u | tsort 2>&1 >/dev/null |
 	grep -v 'input contains a loop')
-result "no circles of includes" "$circles"
+none "no circles of includes" "$circles"
 
 long=$(wc -l ./*/*.c | awk '$2 != "total" && $1 > 600')
-result "no .c file is longer than 600 lines" "$long"
+none "no .c file is longer than 600 lines" "$long"
 long=$(wc -l ./*/*.h | awk '$2 != "total" && $1 > 250')
-result "no header is longer than 250 lines" "$long"
+none "no header is longer than 250 lines" "$long"
 
 bare=$(find . \( -name '*.[ch]' -o -name '*.mk' -o -name '*.sh' \) \
 	-not -path './build*' -not -path './_build/*' \
 	-exec grep -L 'SPDX-License-Identifier' {} +)
-result "every source file names its licence" "$bare"
-echo "1..$n"
+none "every source file names its licence" "$bare"
+tests_end

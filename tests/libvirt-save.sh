@@ -3,26 +3,13 @@
 # The memory that 'virsh save' keeps of a running Linux guest is the one that
 # 'virsh dump' wrote just before, as an ELF core and as a kdump file.  Root, and
 # half a minute: only with VIRT_MIG_GUEST_TESTS=1.
-. "${srcdir:?}/tests/hosts/hosts.sh"
+. "${srcdir:?}/tests/tap.sh"
+. "$srcdir/tests/hosts/hosts.sh"
 hosts_or_skip
-dir=$(mktemp -d) || exit 99
-finish() {
+at_end() {
 	hosts_down
-	rm -rf "$dir"
 }
-trap finish EXIT
-trap 'exit 99' INT TERM
 show=${builddir:?}/tests/show-memory
-n=0
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$dir/log"
-	fi
-}
 
 {
 	hosts_up "$dir/hosts" && guest_start vm && host a virsh suspend vm &&
@@ -41,4 +28,4 @@ result $? "the save file holds what the core holds"
 "$builddir/virt-mig" bench "$dir/save" --tiers fast --peers gzip-6 \
 	>"$dir/log" 2>&1 && grep -q 'libvirt save, ' "$dir/log"
 result $? "virt-mig bench says what moving it would cost"
-echo "1..$n"
+tests_end

@@ -10,16 +10,9 @@ tests=${srcdir:?}/tests
 scripts=$srcdir/scripts
 guest=${builddir:?}/guest
 show=$builddir/tests/show-guest
-skip() {
-	echo "1..0 # SKIP $*"
-	exit 0
-}
-[ "${VIRT_MIG_GUEST_TESTS:-}" = 1 ] || skip "VIRT_MIG_GUEST_TESTS is not 1"
-for tool in qemu-system-x86_64 mkfs.ext4 debugfs python3 cpio apt-get depmod jq; do
-	PATH=$PATH:/sbin:/usr/sbin command -v $tool >/dev/null ||
-		skip "no $tool"
-done
-PATH=$PATH:/sbin:/usr/sbin
+. "${srcdir:?}/tests/tap.sh"
+asked_for
+need qemu-system-x86_64 mkfs.ext4 debugfs python3 cpio apt-get depmod jq
 both='max qemu64,nokaslr'
 if [ -n "${VIRT_MIG_KERNELS:-}" ]; then
 	plan=
@@ -33,38 +26,21 @@ else
 		trixie:qemu64,nokaslr trixie:max,init_on_free=1'
 fi
 
-out=$(mktemp -d) || exit 99
 qemu=
-clean() {
+at_end() {
 	[ -z "$qemu" ] || kill "$qemu" 2>/dev/null
-	rm -rf "$out"
-}
-trap clean EXIT
-trap 'exit 130' INT TERM
-n=0
-ok() { # NAME COMMAND...
-	n=$((n + 1))
-	name=$1
-	shift
-	if "$@" >"$out/log" 2>&1; then
-		echo "ok $n - $name"
-		return 0
-	fi
-	echo "not ok $n - $name"
-	tail -n 20 "$out/log" | sed 's/^/# /'
-	return 1
 }
 
 # A disk of files to read, and the program.
 make_parts() {
-	mkdir -p "$out/disk/files" "$out/root/modules" || return
+	mkdir -p "$dir/disk/files" "$dir/root/modules" || return
 	for i in 1 2 3 4 5; do
-		head -c 4194304 /dev/urandom >"$out/disk/files/$i" || return
+		head -c 4194304 /dev/urandom >"$dir/disk/files/$i" || return
 	done
-	head -c 5000 /dev/urandom >"$out/disk/files/short" || return
-	truncate -s 64M "$out/disk.img" &&
-		mkfs.ext4 -q -F -d "$out/disk" "$out/disk.img" &&
-		cc -static -O1 -o "$out/root/init" "$tests/guest-init.c"
+	head -c 5000 /dev/urandom >"$dir/disk/files/short" || return
+	truncate -s 64M "$dir/disk.img" &&
+		mkfs.ext4 -q -F -d "$dir/disk" "$dir/disk.img" &&
+		cc -static -O1 -o "$dir/root/init" "$tests/guest-init.c"
 }
 get_kernel() { # KERNEL: its folder
 	suite=${1%/*}
@@ -79,20 +55,20 @@ get_kernel() { # KERNEL: its folder
 boot() { # FOLDER BOOT
 	for _ in 1 2 3; do
 		boot_once "$1" "$2" && return
-		tail -n 5 "$out/serial"
+		tail -n 5 "$dir/serial"
 		halt
 	done
 	return 1
 }
 # Boots, waits for its word, and leaves it stopped with its memory in
-# $out/ram.  The first word of BOOT is the CPU; one is m=SIZE; the rest goes to
+# $dir/ram.  The first word of BOOT is the CPU; one is m=SIZE; the rest goes to
 # the kernel.
 boot_once() { # FOLDER BOOT
-	rm -rf "$out/root/modules" "$out/serial" "$out/ram"
-	cp -r "$1/modules" "$out/root/modules" || return
-	(cd "$out/root" && find . | cpio -o -H newc --quiet | gzip -1) \
-		>"$out/initrd" || return
-	cp "$out/disk.img" "$out/run.img" || return
+	rm -rf "$dir/root/modules" "$dir/serial" "$dir/ram"
+	cp -r "$1/modules" "$dir/root/modules" || return
+	(cd "$dir/root" && find . | cpio -o -H newc --quiet | gzip -1) \
+		>"$dir/initrd" || return
+	cp "$dir/disk.img" "$dir/run.img" || return
 	size=320M
 	append="console=ttyS0 quiet mitigations=off rdinit=/init"
 	for word in $(echo "${2#*,}" | tr , ' '); do
@@ -101,23 +77,23 @@ boot_once() { # FOLDER BOOT
 		*) append="$append $word" ;;
 		esac
 	done
-	rm -f "$out/qmp"
-	mkfifo "$out/qmp.in" "$out/qmp.out" 2>/dev/null
+	rm -f "$dir/qmp"
+	mkfifo "$dir/qmp.in" "$dir/qmp.out" 2>/dev/null
 	qemu-system-x86_64 -nodefaults -display none -no-reboot \
 		-machine q35,memory-backend=ram -accel tcg -cpu "${2%%,*}" \
 		-smp 2 -m "$size" \
-		-object "memory-backend-file,id=ram,size=$size,mem-path=$out/ram,share=on" \
-		-kernel "$1/vmlinuz" -initrd "$out/initrd" -append "$append" \
-		-drive "file=$out/run.img,if=virtio,format=raw" \
-		-chardev "pipe,id=qmp,path=$out/qmp" \
+		-object "memory-backend-file,id=ram,size=$size,mem-path=$dir/ram,share=on" \
+		-kernel "$1/vmlinuz" -initrd "$dir/initrd" -append "$append" \
+		-drive "file=$dir/run.img,if=virtio,format=raw" \
+		-chardev "pipe,id=qmp,path=$dir/qmp" \
 		-mon chardev=qmp,mode=control \
-		-serial "file:$out/serial" </dev/null >"$out/qemu.log" 2>&1 &
+		-serial "file:$dir/serial" </dev/null >"$dir/qemu.log" 2>&1 &
 	qemu=$!
-	exec 3>"$out/qmp.in" 4<"$out/qmp.out"
+	exec 3>"$dir/qmp.in" 4<"$dir/qmp.out"
 	echo '{"execute": "qmp_capabilities"}' >&3
 	for _ in $(seq 900); do
-		grep -q 'guest: ready' "$out/serial" 2>/dev/null && break
-		grep -qE 'guest: failed|Kernel panic' "$out/serial" \
+		grep -q 'guest: ready' "$dir/serial" 2>/dev/null && break
+		grep -qE 'guest: failed|Kernel panic' "$dir/serial" \
 			2>/dev/null && break
 		sleep 0.1
 	done
@@ -127,7 +103,7 @@ boot_once() { # FOLDER BOOT
 		*'"STOP"'*) break ;;
 		esac
 	done
-	grep -a 'guest: ready' "$out/serial"
+	grep -a 'guest: ready' "$dir/serial"
 }
 halt() {
 	[ -n "$qemu" ] || return
@@ -140,12 +116,12 @@ halt() {
 # What the guest counts, in pages; several are added.
 counts() { # NAME...
 	for name in "$@"; do
-		tr -d '\r' <"$out/serial" | sed -n "s/^$name: *\([0-9]*\) kB/\1/p"
+		tr -d '\r' <"$dir/serial" | sed -n "s/^$name: *\([0-9]*\) kB/\1/p"
 	done | awk '{ sum += $1 } END { print sum / 4 }'
 }
 classes() { # NAME...
 	for name in "$@"; do
-		sed -n "s/^class $name //p" "$out/show"
+		sed -n "s/^class $name //p" "$dir/show"
 	done | awk '{ sum += $1 } END { print sum + 0 }'
 }
 near() { # PAGES CLASSES MEMINFO: no further apart
@@ -157,54 +133,54 @@ near() { # PAGES CLASSES MEMINFO: no further apart
 	[ $((a - b)) -le "$1" ] && [ $((b - a)) -le "$1" ]
 }
 sound() {
-	"$show" "$out/ram" >"$out/show" || return
-	cat "$out/show"
-	grep -q '^system linux' "$out/show" && grep -q '^sound 1' "$out/show" &&
-		grep -qF "release $(sed 's/-.*//' "$1/version")" "$out/show"
+	"$show" "$dir/ram" >"$dir/show" || return
+	cat "$dir/show"
+	grep -q '^system linux' "$dir/show" && grep -q '^sound 1' "$dir/show" &&
+		grep -qF "release $(sed 's/-.*//' "$1/version")" "$dir/show"
 }
 # Marked pages of the program: none is free, and all are there.
 owned() {
-	"$show" "$out/ram" marked 'virt-mig: this page is owned' >"$out/marked"
-	cat "$out/marked"
+	"$show" "$dir/ram" marked 'virt-mig: this page is owned' >"$dir/marked"
+	cat "$dir/marked"
 	awk '$1 == "free" || $1 == "unknown" || $1 == "offline" { bad += $2 }
 		{ all += $2 }
-		END { exit !(all >= 10200 && bad == 0) }' "$out/marked"
+		END { exit !(all >= 10200 && bad == 0) }' "$dir/marked"
 }
 # Of what it gave back, nearly all is free again.
 given_back() {
-	"$show" "$out/ram" marked 'virt-mig: this page was freed' >"$out/marked"
-	cat "$out/marked"
+	"$show" "$dir/ram" marked 'virt-mig: this page was freed' >"$dir/marked"
+	cat "$dir/marked"
 	awk '$1 == "free" { free = $2 } { all += $2 }
-		END { exit !(free * 10 >= all * 9) }' "$out/marked"
+		END { exit !(free * 10 >= all * 9) }' "$dir/marked"
 }
 # Every clean page of a file is what the file holds on the disk.
 files() {
-	e2fsck -p -E journal_only "$out/run.img" || return
-	"$show" "$out/ram" files | python3 "$tests/linux-files.py" \
-		"$out/ram" "$out/run.img"
+	e2fsck -p -E journal_only "$dir/run.img" || return
+	"$show" "$dir/ram" files | python3 "$tests/linux-files.py" \
+		"$dir/ram" "$dir/run.img"
 }
 # Free pages cost nothing, unless they are asked for: those that were given
 # back are noise.
 dropped() {
 	for drop in --no-free-drop ''; do
 		# shellcheck disable=SC2086 # one word or none
-		"$builddir/virt-mig" bench "$out/ram" --tiers lz4 --peers none \
-			$drop --format json >"$out/json$drop" || return
+		"$builddir/virt-mig" bench "$dir/ram" --tiers lz4 --peers none \
+			$drop --format json >"$dir/json$drop" || return
 		jq -c '.captures[0] | .guest, .tiers[0].plans.free' \
-			"$out/json$drop"
+			"$dir/json$drop"
 	done
 	jq -e '.captures[0] | .guest.drops_free_pages and
-		.tiers[0].plans.free.pages >= 7000' "$out/json" &&
+		.tiers[0].plans.free.pages >= 7000' "$dir/json" &&
 		jq -e '.captures[0] | (.guest.drops_free_pages | not) and
-		.tiers[0].plans.free.pages == 0' "$out/json--no-free-drop" &&
-		[ $(($(wire "$out/json") + 24000000)) -lt \
-			"$(wire "$out/json--no-free-drop")" ]
+		.tiers[0].plans.free.pages == 0' "$dir/json--no-free-drop" &&
+		[ $(($(wire "$dir/json") + 24000000)) -lt \
+			"$(wire "$dir/json--no-free-drop")" ]
 }
 wire() {
 	jq '.results[0].wire_bytes' "$1"
 }
 poisoned() {
-	grep -q "^poisons $1" "$out/show"
+	grep -q "^poisons $1" "$dir/show"
 }
 
 ok "the guest's parts are made" make_parts
@@ -239,8 +215,8 @@ for test in $plan; do
 		;;
 	esac
 	ok "$kernel ($how): clean file pages are the files'" files
-	[ -z "${VIRT_MIG_KEEP:-}" ] || cp "$out/ram" "$out/show" \
-		"$out/serial" "$VIRT_MIG_KEEP"
+	[ -z "${VIRT_MIG_KEEP:-}" ] || cp "$dir/ram" "$dir/show" \
+		"$dir/serial" "$VIRT_MIG_KEEP"
 	halt
 done
-echo "1..$n"
+tests_end

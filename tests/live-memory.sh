@@ -6,73 +6,54 @@
 # For root with VIRT_MIG_GUEST_TESTS=1; half a minute and 70 MB of packages.
 guest=${builddir:?}/guest
 show=$builddir/tests/show-live
-skip() {
-	echo "1..0 # SKIP $*"
-	exit 0
-}
-[ "${VIRT_MIG_GUEST_TESTS:-}" = 1 ] || skip "VIRT_MIG_GUEST_TESTS is not 1"
-for tool in qemu-system-x86_64 cpio apt-get depmod; do
-	PATH=$PATH:/sbin:/usr/sbin command -v $tool >/dev/null ||
-		skip "no $tool"
-done
-out=$(mktemp -d) || exit 99
+. "${srcdir:?}/tests/tap.sh"
+asked_for
+need qemu-system-x86_64 cpio apt-get depmod
 qemu=
 halt() {
 	[ -z "$qemu" ] || kill "$qemu" 2>/dev/null
 	[ -z "$qemu" ] || wait "$qemu" 2>/dev/null
 	qemu=
 }
-trap 'halt; rm -rf "$out"' EXIT
-trap 'exit 130' INT TERM
-n=0
-ok() { # NAME COMMAND...
-	n=$((n + 1))
-	name=$1
-	shift
-	if "$@" >"$out/log" 2>&1; then
-		echo "ok $n - $name"
-		return 0
-	fi
-	echo "not ok $n - $name"
-	tail -n 20 "$out/log" | sed 's/^/# /'
-	return 1
+at_end() {
+	halt
 }
 # A program that says that it runs, and waits.
 make_parts() {
-	mkdir "$out/root" || return
+	mkdir "$dir/root" || return
 	printf '%s\n' '#include <stdio.h>' '#include <unistd.h>' \
 		'int main(void) { puts("guest: ready"); fflush(stdout);' \
-		'for (;;) pause(); }' >"$out/init.c"
-	cc -static -O1 -o "$out/root/init" "$out/init.c" &&
-		(cd "$out/root" && echo init | cpio -o -H newc --quiet) \
-			>"$out/initrd" &&
+		'for (;;) pause(); }' >"$dir/init.c"
+	cc -static -O1 -o "$dir/root/init" "$dir/init.c" &&
+		(cd "$dir/root" && echo init | cpio -o -H newc --quiet) \
+			>"$dir/initrd" &&
 		"${srcdir:?}/scripts/get-kernel" trixie "$guest/kernel-trixie-cloud-amd64" \
 			cloud-amd64
 }
 boot() { # MACHINE
-	rm -f "$out/serial"
+	rm -f "$dir/serial"
 	qemu-system-x86_64 -nodefaults -display none -no-reboot -accel tcg \
 		-machine "$1" -cpu max -m 4G \
 		-kernel "$guest/kernel-trixie-cloud-amd64/vmlinuz" \
-		-initrd "$out/initrd" -append "console=ttyS0 quiet rdinit=/init" \
-		-serial "file:$out/serial" </dev/null >"$out/qemu.log" 2>&1 &
+		-initrd "$dir/initrd" -append "console=ttyS0 quiet rdinit=/init" \
+		-serial "file:$dir/serial" </dev/null >"$dir/qemu.log" 2>&1 &
 	qemu=$!
 	for _ in $(seq 600); do
-		grep -qa 'guest: ready' "$out/serial" 2>/dev/null && return
+		grep -qa 'guest: ready' "$dir/serial" 2>/dev/null && return
 		kill -0 "$qemu" 2>/dev/null || break
 		sleep 0.1
 	done
-	cat "$out/qemu.log" "$out/serial"
+	cat "$dir/qemu.log" "$dir/serial"
 	return 1
 }
 # MACHINE as QEMU calls it in its stream, PAGES that it has below 4 GiB.  In one
 # way alone all checks pass and the kernel is seen to tick.
 found() {
-	timeout 60 "$show" "$qemu" 0x100000000 "$1" >"$out/show" || return
-	cat "$out/show"
-	[ "$(grep -c '^ticks: ' "$out/show")" = 1 ] &&
-		[ "$(grep -c '^free now: ' "$out/show")" = 1 ] &&
-		[ "$(sed -n 's/^free now: \([0-9]*\) .*/\1/p' "$out/show")" \
+	timeout 60 "$show" "$qemu" 0x100000000 "$1" >"$dir/show" || return
+	cat "$dir/show"
+	[ "$(grep -c '^ticks: ' "$dir/show")" = 1 ] &&
+		[ "$(grep -c '^free now: ' "$dir/show")" = 1 ] &&
+		[ "$(sed -n 's/^free now: \([0-9]*\) .*/\1/p' "$dir/show")" \
 			-gt "$2" ]
 }
 
@@ -87,4 +68,4 @@ for test in "pc pc-i440fx-7.2 786432" "q35 pc-q35-7.2 524288" \
 	ok "$2: so it is where the machine is not known" found '' "$3"
 	halt
 done
-echo "1..$n"
+tests_end

@@ -3,27 +3,17 @@
 # A running guest goes from one host to the other through virt-migd, by
 # virt-mig and by virsh; and stays where it is when it cannot.  Root, minutes:
 # only with VIRT_MIG_GUEST_TESTS=1.
-. "${srcdir:?}/tests/hosts/hosts.sh"
+. "${srcdir:?}/tests/tap.sh"
+. "$srcdir/tests/hosts/hosts.sh"
 hosts_or_skip
-dir=$(mktemp -d) || exit 99
 tool=${builddir:?}/virt-mig
-finish() {
+at_end() {
 	hosts_down
-	rm -rf "$dir"
 }
-trap finish EXIT
-trap 'exit 99' INT TERM
 
-n=0
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		tail -n 5 "$dir/log" "$hosts"/[ab]/migd.log | sed 's/^/# /'
-		[ $n -gt 1 ] || exit 1
-	fi
+explain() {
+	tail -n 5 "$dir/log" "$hosts"/[ab]/migd.log | sed 's/^/# /'
+	[ $n -gt 1 ] || exit 1
 }
 there=qemu+tcp://$hosts_b_ip/system
 migrate() { # FROM OPTION...
@@ -290,4 +280,4 @@ confined a && confined b
 fresh
 migrate a && guest_checked vm b >>"$dir/log" && tidy
 result $? "with no more capabilities than the systemd unit leaves it"
-echo "1..$n"
+tests_end

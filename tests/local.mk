@@ -426,6 +426,6 @@ TESTS += %D%/test-leftover
 
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh
-EXTRA_DIST += %D%/layers.sh
+EXTRA_DIST += %D%/layers.sh %D%/tap.sh
 
 include tests/fuzz/local.mk

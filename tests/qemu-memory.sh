@@ -3,23 +3,12 @@
 # Memory images as a real QEMU writes them: the core of dump-guest-memory holds
 # the pages of the machine's memory file, and a memory file is laid out around
 # the hole that the machine has.  The guest is the BIOS looking for a disk.
-qemu=$(command -v qemu-system-x86_64) || {
-	echo "1..0 # SKIP no qemu-system-x86_64"
-	exit 0
-}
+. "${srcdir:?}/tests/tap.sh"
+need qemu-system-x86_64
 show=${builddir:?}/tests/show-memory
-dir=$(mktemp -d) || exit 99
-trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 99
-n=0
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		sed 's/^/# /' ./*.out
-	fi
+explain() {
+	sed 's/^/# /' ./*.out
 }
 # Runs a machine until its BIOS has made the ACPI tables; leaves its memory in
 # memory.raw and what the monitor said in monitor.out.
@@ -29,7 +18,7 @@ machine() { # MODEL SIZE [MONITOR-COMMAND]
 		sleep 1
 		wait_for_bios
 		printf '%s\n' stop 'info mtree' "$3" quit
-	} | "$qemu" -accel tcg -nodefaults -display none -monitor stdio \
+	} | qemu-system-x86_64 -accel tcg -nodefaults -display none -monitor stdio \
 		-machine "$1,memory-backend=ram" -object \
 		"memory-backend-file,id=ram,size=$2,mem-path=memory.raw,share=on" \
 		>monitor.out 2>&1
@@ -74,4 +63,4 @@ for m in "pc 3G" "pc 4G" "q35 2G" "q35 3G"; do
 		grep -q "^pages 0x0:0x0:$low\$" show.out
 	result $? "the memory of a $m machine ends below the hole at $low"
 done
-echo "1..$n"
+tests_end

@@ -4,23 +4,15 @@
 # memory all the time: show-stream checks that each comes out as it went in,
 # and here every page that QEMU says it sent must have been found.
 # $QEMU is the command of another QEMU than the one installed.
-skip() {
-	echo "1..0 # SKIP $*"
-	exit 0
-}
-[ "${VIRT_MIG_GUEST_TESTS:-}" = 1 ] || skip "VIRT_MIG_GUEST_TESTS is not 1"
-[ -n "${QEMU:-}" ] || command -v qemu-system-x86_64 >/dev/null ||
-	skip "no qemu-system-x86_64"
+. "${srcdir:?}/tests/tap.sh"
+asked_for
+[ -n "${QEMU:-}" ] || need qemu-system-x86_64
 show=${builddir:?}/tests/show-stream
-dir=$(mktemp -d) || exit 99
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 130' INT TERM
 cd "$dir" || exit 99
 "${CC:-gcc}" -m32 -static -nostdlib -o boot \
 	-Wl,-Ttext=0x7c00,--oformat=binary,--build-id=none \
-	"${srcdir:?}/tests/boot-dirty.S" || skip "cannot make a boot sector"
+	"${srcdir:?}/tests/boot-dirty.S" || skip_all "cannot make a boot sector"
 truncate -s 1M boot
-n=0
 
 # Sets $sent_*, what QEMU says, and $got_*, what was found.
 capture() { # OPTION...
@@ -49,14 +41,8 @@ says() { # TEXT...
 		grep -q -- " $text" shown || return 1
 	done
 }
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		cat said shown error | sed 's/^/# /'
-	fi
+explain() {
+	cat said shown error | sed 's/^/# /'
 }
 
 capture && whole && all_found
@@ -70,8 +56,7 @@ if capture --caps compress --params '{"compress-threads": 2}'; then
 	whole && says 'coded 1'
 	result $? "compress"
 elif grep -q "does not accept value 'compress'" error; then
-	n=$((n + 1))
-	echo "ok $n - compress # SKIP this QEMU has it no more"
+	skipped "compress" "this QEMU has it no more"
 else
 	result 1 "compress"
 fi
@@ -103,4 +88,4 @@ capture --caps x-ignore-shared --args "-m 64 -object \
 result $? "a guest whose memory is shared and stays"
 capture --caps validate-uuid --stopped && whole && all_found
 result $? "a guest whose UUID must match"
-echo "1..$n"
+tests_end

@@ -5,24 +5,16 @@
 # by byte, in each way that QEMU has to migrate.  Where postcopy is for
 # privileged users only, and this is not root, that is left out.
 # $QEMU is the command of another QEMU than the one installed.
-skip() {
-	echo "1..0 # SKIP $*"
-	exit 0
-}
-[ "${VIRT_MIG_GUEST_TESTS:-}" = 1 ] || skip "VIRT_MIG_GUEST_TESTS is not 1"
-[ -n "${QEMU:-}" ] || command -v qemu-system-x86_64 >/dev/null ||
-	skip "no qemu-system-x86_64"
+. "${srcdir:?}/tests/tap.sh"
+asked_for
+[ -n "${QEMU:-}" ] || need qemu-system-x86_64
 tool=$(cd "${builddir:?}" && pwd)/virt-mig
-dir=$(mktemp -d) || exit 99
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 130' INT TERM
 capture=$(cd "${srcdir:?}/tests" && pwd)/capture-stream.py
 cd "$dir" || exit 99
 "${CC:-gcc}" -m32 -static -nostdlib -o boot \
 	-Wl,-Ttext=0x7c00,--oformat=binary,--build-id=none \
-	"${capture%/*}/boot-dirty.S" || skip "cannot make a boot sector"
+	"${capture%/*}/boot-dirty.S" || skip_all "cannot make a boot sector"
 truncate -s 1M boot
-n=0
 
 move() { # OPTION...
 	rm -rf capture
@@ -44,14 +36,8 @@ saved() { # at least so many times
 opaque() {
 	grep -q 'less can be saved' capture/relay-send.log
 }
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		cat said error capture/relay-*.log | sed 's/^/# /'
-	fi
+explain() {
+	cat said error capture/relay-*.log | sed 's/^/# /'
 }
 
 move --caps return-path && same 1 && saved 2 && ! opaque
@@ -80,4 +66,4 @@ for who in relay-send relay-receive; do
 	move --caps return-path --kill $who
 	result $? "$who is killed: the guest runs on"
 done
-echo "1..$n"
+tests_end

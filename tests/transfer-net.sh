@@ -2,26 +2,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # virt-mig send and receive between two hosts: network namespaces, joined by a
 # pair of virtual interfaces that can be slowed down, silenced and cut.
-for need in jq openssl ip tc; do
-	PATH=$PATH:/sbin:/usr/sbin command -v $need >/dev/null || {
-		echo "1..0 # SKIP $need is not installed"
-		exit 0
-	}
-done
-PATH=$PATH:/sbin:/usr/sbin
+. "${srcdir:?}/tests/tap.sh"
+need jq openssl ip tc
 virt_mig=${builddir:?}/virt-mig
-dir=$(mktemp -d) || exit 99
 cd "$dir" || exit 99
 a=virt-mig-a-$$ b=virt-mig-b-$$
 receiver=
-finish() {
+at_end() {
 	[ -z "$receiver" ] || kill "$receiver" 2>/dev/null
 	ip netns del $a 2>/dev/null
 	ip netns del $b 2>/dev/null
-	cd / && rm -rf "$dir"
 }
-trap finish EXIT
-trap 'exit 99' INT TERM
 
 # Deletes the link that is there and lays a new one.
 connect() {
@@ -36,22 +27,14 @@ slow() { # RATE
 		latency 50ms
 }
 if ! ip netns add $a 2>/dev/null || ! ip netns add $b || ! connect; then
-	echo "1..0 # SKIP cannot make network namespaces"
-	exit 0
+	skip_all "cannot make network namespaces"
 fi
 
-n=0
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		for log in s.out s.err r.err; do
-			sed "s/^/# $log: /" $log
-		done
-		echo "# statuses: sender $sent, receiver $received"
-	fi
+explain() {
+	for log in s.out s.err r.err; do
+		sed "s/^/# $log: /" $log
+	done
+	echo "# statuses: sender $sent, receiver $received"
 }
 start() { # ARGUMENT...
 	rm -rf port got
@@ -176,4 +159,4 @@ sent=$?
 [ $sent -eq 1 ] || [ $sent -eq 5 ] && [ "$(said s.err)" -eq 1 ]
 result $? "nobody has that address"
 
-echo "1..$n"
+tests_end

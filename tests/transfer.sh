@@ -2,46 +2,23 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # virt-mig send and receive, two processes: what arrives, and what is said,
 # left and returned when it cannot arrive.
-for need in jq openssl; do
-	command -v $need >/dev/null || {
-		echo "1..0 # SKIP $need is not installed"
-		exit 0
-	}
-done
+. "${srcdir:?}/tests/tap.sh"
+need jq openssl
 virt_mig=${builddir:?}/virt-mig
-dir=$(mktemp -d) || exit 99
 export VIRT_MIG_INDEX_DIR="$dir/indexes"
 cd "$dir" || exit 99
 mkdir got
 receiver=
-finish() {
+at_end() {
 	[ -z "$receiver" ] || kill "$receiver" 2>/dev/null
 	! mountpoint -q full 2>/dev/null || umount full
-	cd / && rm -rf "$dir"
 }
-trap finish EXIT
-trap 'exit 99' INT TERM
 
-n=0
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		for log in s.err r.err; do
-			sed "s/^/# $log: /" $log
-		done
-		echo "# statuses: sender $sent, receiver $received"
-	fi
-}
-skip() { # HOW-MANY WHY
-	i=0
-	while [ $i -lt "$1" ]; do
-		n=$((n + 1))
-		i=$((i + 1))
-		echo "ok $n # SKIP $2"
+explain() {
+	for log in s.err r.err; do
+		sed "s/^/# $log: /" $log
 	done
+	echo "# statuses: sender $sent, receiver $received"
 }
 
 # Starts a receiver, waits until it listens, says where.
@@ -297,7 +274,7 @@ if mount -t tmpfs -o size=16m tmpfs full 2>/dev/null; then
 	result $? "a full disk is one error at the start"
 	umount full
 else
-	skip 1 "cannot mount a small file system"
+	skipped "a full disk" "cannot mount a small file system"
 fi
 
 start --listen 127.0.0.1:0 --output nowhere/memory
@@ -437,4 +414,4 @@ result $? "wrong arguments: status 2"
 	"$virt_mig" receive --help >s.out && grep -q 'tls-dir' s.out
 result $? "--help"
 
-echo "1..$n"
+tests_end

@@ -2,16 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The completion for bash knows every verb and option that --help names, and no
 # other; the manual describes them.
+. "${srcdir:?}/tests/tap.sh"
 virt_mig=${builddir:?}/virt-mig
 # shellcheck source=/dev/null
-. "${srcdir:?}/completion/virt-mig"
+. "$srcdir/completion/virt-mig"
 compopt() { :; } # there is no completion going on here
 
-n=0
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
 complete_words() { # WORD...: the last one is being typed
 	COMP_WORDS=("$@")
 	COMP_CWORD=$(($# - 1))
@@ -47,4 +43,4 @@ done
 	[ "$(complete_words virt-mig send --effort fixed)" != fixed ] &&
 	[ "$(complete_words virt-mig bench --codec pa)" = page ]
 result $? "words with = and : inside are completed"
-echo "1..$n"
+tests_end

@@ -2,28 +2,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A SYNTHETIC Windows guest and a disk with the libraries that it has loaded:
 # they come from the disk, though no page of them is a block of it.
-command -v jq >/dev/null || {
-	echo "1..0 # SKIP jq is not installed"
-	exit 0
-}
+. "${srcdir:?}/tests/tap.sh"
+need jq
 virt_mig=${builddir:?}/virt-mig
-dir=$(mktemp -d) || exit 99
 export VIRT_MIG_INDEX_DIR="$dir/indexes"
 cd "$dir" || exit 99
 receiver=
 qemu=
-trap '[ -z "$receiver" ] || kill "$receiver" 2>/dev/null
+at_end() {
+	[ -z "$receiver" ] || kill "$receiver" 2>/dev/null
 	[ -z "$qemu" ] || kill -9 "$qemu" 2>/dev/null
-	cd / && rm -rf "$dir"' EXIT
-n=0
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		head -n 30 log | sed 's/^/# /'
-	fi
 }
 "$builddir/tests/make-windows" 10240 full 64 3 guest \
 	/usr/lib/gcc/x86_64-w64-mingw32/*/libgcc_s_seh-1.dll >log 2>&1
@@ -101,4 +89,4 @@ else
 	n=$((n + 1))
 	echo "ok $n - in a QEMU nothing of it is dropped # SKIP no QEMU"
 fi
-echo "1..$n"
+tests_end

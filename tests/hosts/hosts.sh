@@ -5,7 +5,7 @@
 # /var/{lib,cache,log}/libvirt, network, name and processes; a virtual cable
 # joins the two.  When its first process ends, all of it is gone.
 #
-#   hosts_or_skip           ends a test here that cannot run
+#   hosts_or_skip           ends a test (of tests/tap.sh) that cannot run
 #   hosts_up DIR            builds the guest and starts hosts a and b; DIR is
 #                           a folder of the test's own, that anybody may enter
 #   host a|b COMMAND...     runs it there
@@ -36,15 +36,9 @@ hosts_missing() {
 # A test that says so skips where it cannot run.  Such tests take minutes:
 # they are asked for.
 hosts_or_skip() {
-	[ "${VIRT_MIG_GUEST_TESTS:-}" = 1 ] || {
-		echo "1..0 # SKIP only with VIRT_MIG_GUEST_TESTS=1"
-		exit 0
-	}
+	asked_for
 	missing=$(hosts_missing | tr '\n' ' ')
-	[ -z "$missing" ] || {
-		echo "1..0 # SKIP $missing"
-		exit 0
-	}
+	[ -z "$missing" ] || skip_all "$missing"
 }
 
 host() { # HOST COMMAND...
