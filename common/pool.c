@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -22,6 +23,9 @@ struct pool {
 	uint64_t turn; /* seq of the job whose turn it is */
 	bool stop;
 	int event_fd;
+	struct event *event; /* of a loop that watches event_fd */
+	void (*on_done)(void *arg);
+	void *arg;
 	unsigned nworkers;
 	pthread_t threads[POOL_MAX];
 	struct pool_worker {
@@ -145,6 +149,8 @@ pool_free(struct pool *p)
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; i < p->nworkers; i++)
 		pthread_join(p->threads[i], NULL);
+	if (p->event)
+		event_free(p->event);
 	if (p->event_fd >= 0)
 		close(p->event_fd);
 	pthread_cond_destroy(&p->work);
@@ -160,10 +166,28 @@ pool_nworkers(const struct pool *p)
 	return p->nworkers;
 }
 
-int
-pool_fd(const struct pool *p)
+static void
+pool_on_event(evutil_socket_t fd, short what, void *arg)
 {
-	return p->event_fd;
+	struct pool *p = arg;
+	uint64_t n;
+
+	(void)what;
+	if (read(fd, &n, sizeof(n)) == sizeof(n))
+		p->on_done(p->arg);
+}
+
+int
+pool_watch(struct pool *p, struct event_base *loop, void (*on_done)(void *arg),
+	   void *arg, struct err *e)
+{
+	p->on_done = on_done;
+	p->arg = arg;
+	p->event = event_new(loop, p->event_fd, EV_READ | EV_PERSIST,
+			     pool_on_event, p);
+	if (!p->event || event_add(p->event, NULL) < 0)
+		return err_set(e, ERR_SYSTEM, "pool: out of memory");
+	return 0;
 }
 
 void

@@ -7,6 +7,8 @@
 
 #include "common/err.h"
 
+struct event_base;
+
 /* Workers that run jobs side by side but keep their order.
  *
  * A job has three steps, each optional: 'early' and 'late' run whenever a
@@ -38,10 +40,12 @@ void pool_free(struct pool *p);
 
 unsigned pool_nworkers(const struct pool *p) __attribute__((nonnull));
 
-/* A descriptor that is readable when pool_take() may have something; reading
- * 8 bytes from it clears it.
+/* Once, if ever: until pool_free() the owner's loop calls on_done(arg) when
+ * pool_take() may have something.
  */
-int pool_fd(const struct pool *p) __attribute__((nonnull));
+int pool_watch(struct pool *p, struct event_base *loop,
+	       void (*on_done)(void *arg), void *arg, struct err *e)
+	__attribute__((nonnull(1, 2, 3, 5), warn_unused_result));
 
 /* One thread, the owner, submits and takes. */
 void pool_submit(struct pool *p, struct pool_job *job) __attribute__((nonnull));

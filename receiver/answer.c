@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/mem.h"
 #include "common/pool.h"
@@ -24,7 +23,6 @@ struct answerer {
 	struct answerer_config config;
 	struct finder *finder; /* the worker's, made for the first query */
 	struct pool *pool;
-	struct event *ready;
 	struct answer *slots;
 	size_t asked, answered; /* slot of query n: n % QUERY_WINDOW */
 };
@@ -54,15 +52,11 @@ answer_run(struct pool_job *job, unsigned worker)
 }
 
 static void
-answerer_on_ready(evutil_socket_t fd, short what, void *arg)
+answerer_on_ready(void *arg)
 {
 	struct answerer *a = arg;
 	struct pool_job *job;
-	uint64_t n;
 
-	(void)what;
-	if (read(fd, &n, sizeof(n)) < 0)
-		return;
 	while ((job = pool_take(a->pool))) {
 		struct answer *x = (struct answer *)job;
 
@@ -86,14 +80,11 @@ answerer_new(const struct answerer_config *c, struct err *e)
 	a->config = *c;
 	a->slots = calloc(QUERY_WINDOW, sizeof(*a->slots));
 	a->pool = pool_new(1, e);
-	if (a->slots && a->pool)
-		a->ready =
-			event_new(c->loop, pool_fd(a->pool),
-				  EV_READ | EV_PERSIST, answerer_on_ready, a);
-	if (a->ready && event_add(a->ready, NULL) == 0)
-		return a;
-	if (a->pool)
+	if (!a->slots)
 		(void)err_set(e, ERR_SYSTEM, "answers: out of memory");
+	if (a->slots && a->pool &&
+	    pool_watch(a->pool, c->loop, answerer_on_ready, a, e) == 0)
+		return a;
 	answerer_free(a);
 	return NULL;
 }
@@ -103,8 +94,6 @@ answerer_free(struct answerer *a)
 {
 	if (!a)
 		return;
-	if (a->ready)
-		event_free(a->ready);
 	pool_free(a->pool);
 	finder_free(a->finder);
 	free(a->slots);

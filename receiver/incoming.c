@@ -48,7 +48,6 @@ struct incoming {
 	struct incoming_config config;
 	struct talk *talk;
 	struct pool *pool;
-	struct event *pool_ready;
 	struct answerer *answerer;
 	struct base bases[PLAN_BASES_MAX];
 	size_t nbases;
@@ -382,16 +381,12 @@ incoming_job_done(struct incoming *in, struct pool_job *job, struct err *e)
 }
 
 static void
-incoming_on_pool(evutil_socket_t fd, short what, void *arg)
+incoming_on_pool(void *arg)
 {
 	struct incoming *in = arg;
 	struct pool_job *job;
 	struct err e;
-	uint64_t n;
 
-	(void)what;
-	if (read(fd, &n, sizeof(n)) < 0)
-		return;
 	while ((job = pool_take(in->pool)))
 		if (incoming_job_done(in, job, &e) < 0 && !in->ended)
 			talk_abort(in->talk, &e);
@@ -418,11 +413,7 @@ incoming_start(struct incoming *in, int fd, struct err *e)
 	in->pool = pool_new(in->config.threads, e);
 	if (!in->pool)
 		return -1;
-	in->pool_ready = event_new(in->config.loop, pool_fd(in->pool),
-				   EV_READ | EV_PERSIST, incoming_on_pool, in);
-	if (!in->pool_ready || event_add(in->pool_ready, NULL) < 0)
-		return err_set(e, ERR_SYSTEM, "session: out of memory");
-	return 0;
+	return pool_watch(in->pool, in->config.loop, incoming_on_pool, in, e);
 }
 
 struct incoming *
@@ -449,8 +440,6 @@ incoming_free(struct incoming *in)
 {
 	if (!in)
 		return;
-	if (in->pool_ready)
-		event_free(in->pool_ready);
 	pool_free(in->pool);
 	answerer_free(in->answerer);
 	for (size_t i = 0; i < in->nslots; i++) {

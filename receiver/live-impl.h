@@ -85,7 +85,6 @@ struct live_receiver {
 	struct journal journal;
 	uint32_t heard; /* messages of the sender */
 	struct pool *pool;
-	struct event *pool_ready;
 	struct base bases[PLAN_BASES_MAX];
 	size_t nbases;
 	uint8_t key[LIVE_SECRET_BYTES];

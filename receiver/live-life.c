@@ -182,16 +182,12 @@ live_job_done(struct live_receiver *r, struct pool_job *job, struct err *e)
 }
 
 static void
-live_on_pool(evutil_socket_t fd, short what, void *arg)
+live_on_pool(void *arg)
 {
 	struct live_receiver *r = arg;
 	struct pool_job *job;
 	struct err e;
-	uint64_t n;
 
-	(void)what;
-	if (read(fd, &n, sizeof(n)) < 0)
-		return;
 	while ((job = pool_take(r->pool)))
 		if (!r->ended && live_job_done(r, job, &e) < 0)
 			land_fail(r, &e);
@@ -208,14 +204,12 @@ live_start(struct live_receiver *r, struct err *e)
 	if (!r->peer || seal_init(&r->seal, e) < 0 || keyed_draw(r->key, e) < 0)
 		return -1;
 	r->pool = pool_new(r->config.threads, e);
-	if (!r->pool)
+	if (!r->pool ||
+	    pool_watch(r->pool, r->config.loop, live_on_pool, r, e) < 0)
 		return -1;
-	r->pool_ready = event_new(r->config.loop, pool_fd(r->pool),
-				  EV_READ | EV_PERSIST, live_on_pool, r);
 	r->later = evtimer_new(r->config.loop, live_on_later, r);
 	r->give_up = evtimer_new(r->config.loop, live_on_give_up, r);
-	if (!r->pool_ready || !r->later || !r->give_up ||
-	    event_add(r->pool_ready, NULL) < 0)
+	if (!r->later || !r->give_up)
 		return err_set(e, ERR_SYSTEM, "session: out of memory");
 	return 0;
 }
@@ -259,8 +253,6 @@ live_receiver_free(struct live_receiver *r)
 	live_peer_free(r->peer);
 	live_peer_free(r->next);
 	live_free_gone(r);
-	if (r->pool_ready)
-		event_free(r->pool_ready);
 	if (r->later)
 		event_free(r->later);
 	if (r->give_up)

@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "classify/fill.h"
 #include "common/mem.h"
@@ -35,7 +34,6 @@ struct asker_piece {
 struct asker {
 	struct asker_config config;
 	struct pool *pool;
-	struct event *ready;
 	struct asker_piece *slots;
 	uint64_t npieces, begun, scanned, known, passed;
 	struct asker_stats stats;
@@ -165,16 +163,12 @@ asker_scanned(struct asker *a, const struct asker_piece *p, struct err *e)
 }
 
 static void
-asker_on_ready(evutil_socket_t fd, short what, void *arg)
+asker_on_ready(void *arg)
 {
 	struct asker *a = arg;
 	struct pool_job *job;
 	struct err e;
-	uint64_t n;
 
-	(void)what;
-	if (read(fd, &n, sizeof(n)) < 0)
-		return;
 	while ((job = pool_take(a->pool)))
 		if (asker_scanned(a, (struct asker_piece *)job, &e) < 0) {
 			a->config.moved(a->config.arg, &e);
@@ -199,15 +193,13 @@ asker_new(const struct asker_config *c, struct err *e)
 	a->npieces = (c->memory->npages + ASKER_PIECE - 1) / ASKER_PIECE;
 	a->slots = calloc(ASKER_PIECES, sizeof(*a->slots));
 	a->pool = pool_new(1, e);
-	if (a->slots && a->pool)
-		a->ready = event_new(c->loop, pool_fd(a->pool),
-				     EV_READ | EV_PERSIST, asker_on_ready, a);
-	if (a->ready && event_add(a->ready, NULL) == 0) {
+	if (!a->slots)
+		(void)err_set(e, ERR_SYSTEM, "questions: out of memory");
+	if (a->slots && a->pool &&
+	    pool_watch(a->pool, c->loop, asker_on_ready, a, e) == 0) {
 		asker_begin(a);
 		return a;
 	}
-	if (a->pool)
-		(void)err_set(e, ERR_SYSTEM, "questions: out of memory");
 	asker_free(a);
 	return NULL;
 }
@@ -217,8 +209,6 @@ asker_free(struct asker *a)
 {
 	if (!a)
 		return;
-	if (a->ready)
-		event_free(a->ready);
 	pool_free(a->pool);
 	free(a->slots);
 	free(a);

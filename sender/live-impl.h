@@ -97,7 +97,6 @@ struct live_sender {
 	uint32_t heard; /* messages of the receiver */
 	struct event *listener, *later, *give_up;
 	struct pool *pool;
-	struct event *pool_ready;
 	struct agree agree;
 	struct control control;
 	struct encoder *encoder; /* NULL: not agreed yet */

@@ -397,16 +397,12 @@ live_job_done(struct live_sender *s, struct pool_job *job, struct err *e)
 }
 
 static void
-live_on_pool(evutil_socket_t fd, short what, void *arg)
+live_on_pool(void *arg)
 {
 	struct live_sender *s = arg;
 	struct pool_job *job;
 	struct err e;
-	uint64_t n;
 
-	(void)what;
-	if (read(fd, &n, sizeof(n)) < 0)
-		return;
 	while ((job = pool_take(s->pool)))
 		if (!s->ended && live_job_done(s, job, &e) < 0)
 			live_fail(s, &e);
@@ -423,16 +419,13 @@ live_start(struct live_sender *s, struct err *e)
 	if (live_connect(s, peer, e) < 0 || seal_init(&s->seal, e) < 0)
 		return -1;
 	s->pool = pool_new(s->config.threads, e);
-	if (!s->pool)
+	if (!s->pool || pool_watch(s->pool, loop, live_on_pool, s, e) < 0)
 		return -1;
-	s->pool_ready = event_new(loop, pool_fd(s->pool), EV_READ | EV_PERSIST,
-				  live_on_pool, s);
 	s->listener = event_new(loop, s->config.qemu_fd, EV_READ | EV_PERSIST,
 				live_on_connection, s);
 	s->later = evtimer_new(loop, live_on_later, s);
 	s->give_up = evtimer_new(loop, live_on_give_up, s);
-	if (!s->pool_ready || !s->listener || !s->later || !s->give_up ||
-	    event_add(s->pool_ready, NULL) < 0)
+	if (!s->listener || !s->later || !s->give_up)
 		return err_set(e, ERR_SYSTEM, "session: out of memory");
 	return 0;
 }
@@ -468,8 +461,7 @@ live_sender_new(const struct live_sender_config *c, struct err *e)
 static void
 live_free_events(struct live_sender *s)
 {
-	struct event *all[] = { s->pool_ready, s->listener, s->later,
-				s->give_up };
+	struct event *all[] = { s->listener, s->later, s->give_up };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		if (all[i])

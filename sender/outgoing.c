@@ -10,7 +10,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
@@ -39,7 +38,6 @@ struct outgoing {
 	struct outgoing_config config;
 	struct talk *talk;
 	struct pool *pool;
-	struct event *pool_ready;
 	struct agree agree;
 	struct asker *asker; /* NULL: nothing to ask */
 	struct control control;
@@ -429,17 +427,13 @@ outgoing_set_up_done(struct outgoing *o, struct err *e)
 }
 
 static void
-outgoing_on_pool(evutil_socket_t fd, short what, void *arg)
+outgoing_on_pool(void *arg)
 {
 	struct outgoing *o = arg;
 	struct pool_job *job;
 	struct err e;
-	uint64_t n;
 	int ret;
 
-	(void)what;
-	if (read(fd, &n, sizeof(n)) < 0)
-		return;
 	while ((job = pool_take(o->pool))) {
 		if (job == &o->setup.job)
 			ret = outgoing_set_up_done(o, &e);
@@ -476,11 +470,7 @@ outgoing_start(struct outgoing *o, struct err *e)
 	o->pool = pool_new(c->threads, e);
 	if (!o->pool)
 		return -1;
-	o->pool_ready = event_new(c->loop, pool_fd(o->pool),
-				  EV_READ | EV_PERSIST, outgoing_on_pool, o);
-	if (!o->pool_ready || event_add(o->pool_ready, NULL) < 0)
-		return err_set(e, ERR_SYSTEM, "session: out of memory");
-	return 0;
+	return pool_watch(o->pool, c->loop, outgoing_on_pool, o, e);
 }
 
 struct outgoing *
@@ -507,8 +497,6 @@ outgoing_free(struct outgoing *o)
 {
 	if (!o)
 		return;
-	if (o->pool_ready)
-		event_free(o->pool_ready);
 	pool_free(o->pool);
 	while (o->nall > 0)
 		encoding_free(o->all[--o->nall]);
