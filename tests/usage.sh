@@ -38,6 +38,27 @@ for list in tiers peers; do
 	[ "$word" = raw,gzip-6,all ]
 	result $? "the last word of a list of $list is completed"
 done
+refused() { # WHY OPTION...
+	why=$1
+	shift
+	"$virt_mig" migrate "$@" vm host 2>"$dir/log"
+	[ $? -eq 2 ] && grep -qF -- "$why" "$dir/log"
+}
+refused '--parallel-connections needs --parallel' --parallel-connections 2 &&
+	refused '--persistent-xml needs --persistent' --persistent-xml "$0" &&
+	refused '--timeout-postcopy needs --postcopy' --timeout 5 \
+		--timeout-postcopy &&
+	refused '--timeout-postcopy needs --timeout' --postcopy \
+		--timeout-postcopy &&
+	refused '--timeout-suspend needs --timeout' --timeout-suspend &&
+	refused 'either --timeout-suspend or' --timeout 5 --timeout-suspend \
+		--postcopy --timeout-postcopy
+result $? "migrate refuses what would do nothing"
+refused "'0' is not a number" --bandwidth 0 &&
+	refused 'text or json' --format xml &&
+	refused 'auto, none, bar or json' --progress much &&
+	refused 'see ' --nosuch && refused 'which VM' more
+result $? "migrate says which argument is wrong"
 [ "$(complete_words virt-mig send --format = te)" = text ] &&
 	[ "$(complete_words virt-mig send --effort fixed : str)" = strong ] &&
 	[ "$(complete_words virt-mig send --effort fixed)" != fixed ] &&

@@ -143,6 +143,7 @@ struct migrate_command {
 	struct migrate_wish wish;
 	const char *peer, *progress;
 	char *xml, *persistent_xml, *disks_uri;
+	bool timeout_suspend; /* as is done anyway */
 	bool help;
 };
 
@@ -267,6 +268,7 @@ set_option(struct migrate_command *c, int option, const char *value,
 		w->timeout_postcopy = true;
 		return 0;
 	case OPT_TIMEOUT_SUSPEND:
+		c->timeout_suspend = true;
 		return 0;
 	case OPT_XML:
 		return set_file(&c->xml, &w->xml, value, e);
@@ -295,6 +297,38 @@ set_disks_uri(struct migrate_command *c, struct err *e)
 	return 0;
 }
 
+/* What virsh refuses, too: alone it would do nothing. */
+static int
+check_together(const struct migrate_command *c, struct err *e)
+{
+	const struct migrate_wish *w = &c->wish;
+	const struct {
+		bool given, needed;
+		const char *name, *needs;
+	} rules[] = {
+		{ w->connections, w->flags & VIR_MIGRATE_PARALLEL,
+		  "parallel-connections", "parallel" },
+		{ w->persistent_xml, w->flags & VIR_MIGRATE_PERSIST_DEST,
+		  "persistent-xml", "persistent" },
+		{ w->timeout_postcopy, w->flags & VIR_MIGRATE_POSTCOPY,
+		  "timeout-postcopy", "postcopy" },
+		{ w->timeout_postcopy, w->timeout_s, "timeout-postcopy",
+		  "timeout" },
+		{ c->timeout_suspend, w->timeout_s, "timeout-suspend",
+		  "timeout" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+		if (rules[i].given && !rules[i].needed)
+			return err_set(e, ERR_USAGE, "--%s needs --%s",
+				       rules[i].name, rules[i].needs);
+	if (c->timeout_suspend && w->timeout_postcopy)
+		return err_set(e, ERR_USAGE,
+			       "either --timeout-suspend or "
+			       "--timeout-postcopy");
+	return 0;
+}
+
 static int
 parse(struct migrate_command *c, int argc, char **argv, struct err *e)
 {
@@ -312,12 +346,8 @@ parse(struct migrate_command *c, int argc, char **argv, struct err *e)
 		return err_set(e, ERR_USAGE,
 			       "which VM, and where to? see 'virt-mig migrate "
 			       "--help'");
-	if (w->connections && !(w->flags & VIR_MIGRATE_PARALLEL))
-		return err_set(e, ERR_USAGE,
-			       "--parallel-connections needs --parallel");
-	if (w->timeout_postcopy && !(w->flags & VIR_MIGRATE_POSTCOPY))
-		return err_set(e, ERR_USAGE,
-			       "--timeout-postcopy needs --postcopy");
+	if (check_together(c, e) < 0)
+		return -1;
 	w->vm = argv[optind];
 	if (progress_parse(c->progress, w->progress_fd, &w->progress, e) < 0 ||
 	    migrate_destination(w, argv[optind + 1], c->peer, e) < 0)
