@@ -424,6 +424,11 @@ check_PROGRAMS += %D%/test-leftover
 %C%_test_leftover_LDADD = tools/libhost.a $(TEST_LIBS) $(HOST_LIBS)
 TESTS += %D%/test-leftover
 
+check_PROGRAMS += %D%/test-report
+%C%_test_report_SOURCES = %D%/test-report.c %D%/test.h
+%C%_test_report_LDADD = tools/libhost.a $(TEST_LIBS) $(HOST_LIBS)
+TESTS += %D%/test-report
+
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh
 EXTRA_DIST += %D%/layers.sh %D%/tap.sh

@@ -119,10 +119,8 @@ static const struct metric metrics[] = {
 
 /* A label's value: backslash, quote and newline are escaped. */
 static void
-put_label(FILE *out, const char *name, const json_t *value)
+put_label(FILE *out, const char *name, const char *text)
 {
-	const char *text = json_string_value(value);
-
 	fprintf(out, "%s=\"", name);
 	for (; text && *text; text++) {
 		if (*text == '\\' || *text == '"')
@@ -132,16 +130,42 @@ put_label(FILE *out, const char *name, const json_t *value)
 	putc('"', out);
 }
 
+/* The name of a metric and whose it is; a state, if not NULL. */
 static void
-put_labels(FILE *out, const json_t *session)
+put_name(FILE *out, const char *name, const json_t *session, const char *state)
 {
-	static const char *const labels[] = { "id", "role", "vm", "state" };
+	static const char *const labels[] = { "id", "role", "vm" };
 
+	fputs(name, out);
 	for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
 		putc(i ? ',' : '{', out);
-		put_label(out, labels[i], json_object_get(session, labels[i]));
+		put_label(
+			out, labels[i],
+			json_string_value(json_object_get(session, labels[i])));
+	}
+	if (state) {
+		putc(',', out);
+		put_label(out, "state", state);
 	}
 	putc('}', out);
+}
+
+static void
+put_head(FILE *out, const struct metric *m)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help, m->name,
+		m->kind);
+}
+
+/* One that ended before there was a state has one all the same. */
+static const char *
+state_of(const json_t *session)
+{
+	if (!json_is_true(json_object_get(session, "ended")))
+		return json_string_value(json_object_get(session, "state"));
+	return json_integer_value(json_object_get(session, "code")) == ERR_NONE
+		       ? "DONE"
+		       : "ABORT";
 }
 
 void
@@ -150,21 +174,31 @@ report_metrics(const json_t *sessions, FILE *out)
 	json_t *session;
 	size_t i;
 
-	fprintf(out,
-		"# HELP virt_mig_sessions Migrations, and some that ended\n"
-		"# TYPE virt_mig_sessions gauge\nvirt_mig_sessions %zu\n",
-		json_array_size(sessions));
+	static const struct metric
+		count = { NULL, "virt_mig_sessions", "gauge",
+			  "Migrations, and some that ended" },
+		state = { NULL, "virt_mig_session_state", "gauge",
+			  "1 for the state that the session is in" };
+
+	put_head(out, &count);
+	fprintf(out, "%s %zu\n", count.name, json_array_size(sessions));
+	put_head(out, &state);
+	json_array_foreach(sessions, i, session)
+	{
+		const char *text = state_of(session);
+
+		put_name(out, state.name, session, text ? text : "");
+		fputs(" 1\n", out);
+	}
 	for (size_t m = 0; m < ARRAY_LEN(metrics); m++) {
-		fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", metrics[m].name,
-			metrics[m].help, metrics[m].name, metrics[m].kind);
+		put_head(out, &metrics[m]);
 		json_array_foreach(sessions, i, session)
 		{
 			json_t *v = json_object_get(session, metrics[m].key);
 
 			if (!json_is_number(v))
 				continue;
-			fprintf(out, "%s", metrics[m].name);
-			put_labels(out, session);
+			put_name(out, metrics[m].name, session, NULL);
 			fprintf(out, " %.0f\n", json_number_value(v));
 		}
 	}
