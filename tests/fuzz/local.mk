@@ -4,10 +4,13 @@
 # To add a target NAME: write fuzz-NAME.c (fuzz.h says what it must hold), add
 # one line below, run 'make check' and then tests/fuzz/make-seeds NAME in the
 # build folder, and commit the file, the line and the seeds.
+check_PROGRAMS += %D%/fuzz-call
 check_PROGRAMS += %D%/fuzz-codec
 check_PROGRAMS += %D%/fuzz-conf
 check_PROGRAMS += %D%/fuzz-cpu-state
 check_PROGRAMS += %D%/fuzz-decode
+check_PROGRAMS += %D%/fuzz-domain
+%C%_fuzz_domain_LDADD = $(LDADD) $(HOST_LIBS)
 check_PROGRAMS += %D%/fuzz-elf
 check_PROGRAMS += %D%/fuzz-elf-program
 check_PROGRAMS += %D%/fuzz-guest-now
@@ -37,15 +40,15 @@ check_PROGRAMS += %D%/fuzz-windows
 %C%_fuzz_windows_SOURCES = %D%/fuzz-windows.c $(MADE_WINDOWS)
 check_PROGRAMS += %D%/fuzz-windump
 
-# The only target above floor 4.
-FUZZ_REPORT = tools/libhost.a
+# A few targets stand above floor 4.
+FUZZ_HOST = tools/libhost.a
 
 # What a program without its own _LDADD is linked with: the fuzz targets, and
 # nothing else.
 if FUZZING
-LDADD = $(FUZZ_ENGINE) $(FUZZ_REPORT) $(MIG_LDADD)
+LDADD = $(FUZZ_ENGINE) $(FUZZ_HOST) $(MIG_LDADD)
 else
-LDADD = %D%/libreplay.a $(FUZZ_REPORT) $(MIG_LDADD)
+LDADD = %D%/libreplay.a $(FUZZ_HOST) $(MIG_LDADD)
 endif
 check_LIBRARIES = %D%/libreplay.a
 %C%_libreplay_a_SOURCES = %D%/replay.c %D%/fuzz.h
