@@ -268,12 +268,6 @@ link_set_dead_ms(struct link *l, unsigned ms)
 	l->config.dead_ms = ms;
 }
 
-const char *
-link_text(const struct link *l)
-{
-	return l->text;
-}
-
 static bool
 link_takes_output(const struct link *l)
 {

@@ -76,9 +76,6 @@ struct link *link_over(const struct link_config *config, int fd,
 /* Closes at once; what is queued is lost. */
 void link_free(struct link *l);
 
-/* Where it goes: "192.0.2.1:49216"; lives as long as the link. */
-const char *link_text(const struct link *l) __attribute__((nonnull));
-
 /* Queues a copy of n bytes. */
 int link_send(struct link *l, const void *bytes, size_t n, struct err *e)
 	__attribute__((nonnull, warn_unused_result));

@@ -255,13 +255,6 @@ index_parts(const struct index *idx, size_t *n)
 	return idx->parts;
 }
 
-const struct image_file *
-index_files(const struct index *idx, size_t *n)
-{
-	*n = idx->header.nfiles;
-	return idx->files;
-}
-
 uint64_t
 index_nblocks(const struct index *idx)
 {

@@ -61,7 +61,6 @@ int index_default_path(const char *image_path, char *out, size_t cap,
 /* Sizes, counts, and the image's path when it was indexed. */
 const struct index_header *index_header(const struct index *idx);
 const struct image_part *index_parts(const struct index *idx, size_t *n);
-const struct image_file *index_files(const struct index *idx, size_t *n);
 uint64_t index_nblocks(const struct index *idx);
 uint64_t index_unique_blocks(const struct index *idx);
 size_t index_file_bytes(const struct index *idx);

@@ -88,18 +88,6 @@ match_enter(struct match *m, struct plan_ref ref)
 	return true;
 }
 
-void
-match_add(struct match *m, const uint8_t *page, struct plan_ref ref)
-{
-	uint32_t at = (uint32_t)(m->npages * PAGE_WORDS);
-
-	if (!match_enter(m, ref))
-		return;
-	for (unsigned w = 0; w + MATCH_WORDS <= PAGE_WORDS; w++)
-		if (match_sampled(page_word(page, w)))
-			*match_slot(m, page, w) = at + w + 1;
-}
-
 unsigned
 match_page(struct match *m, const uint8_t *page, struct plan_ref ref,
 	   struct plan_copy copies[PLAN_COPIES_MAX])

@@ -41,8 +41,4 @@ unsigned match_page(struct match *m, const uint8_t *page, struct plan_ref ref,
 		    struct plan_copy copies[PLAN_COPIES_MAX])
 	__attribute__((nonnull));
 
-/* Only enters the page. */
-void match_add(struct match *m, const uint8_t *page, struct plan_ref ref)
-	__attribute__((nonnull));
-
 #endif

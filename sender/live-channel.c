@@ -459,7 +459,7 @@ live_channel_open(struct live_sender *s, int fd, struct err *e)
 	if (!c->back || !c->readable || !c->writable || !c->idle || !c->hang ||
 	    event_add(c->hang, NULL) < 0)
 		return err_set(e, ERR_SYSTEM, "out of memory");
-	if (live_put_channel(live_out(s), (uint8_t)c->number, e) < 0)
+	if (live_put_channel(&s->out, (uint8_t)c->number, e) < 0)
 		return -1;
 	return live_say(s, e);
 }

@@ -138,10 +138,9 @@ void live_end(struct live_sender *s, const struct err *why)
 /* It is over, and the receiver hears why. */
 void live_fail(struct live_sender *s, const struct err *why)
 	__attribute__((nonnull));
-/* Says the one message in live_out(). */
-struct buf *live_out(struct live_sender *s) __attribute__((nonnull));
 /* What messages go out on now; NULL: on a later connection. */
 struct talk *live_talk(const struct live_sender *s) __attribute__((nonnull));
+/* Says the one message in s->out. */
 int live_say(struct live_sender *s, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 enum session_state live_state(const struct live_sender *s)

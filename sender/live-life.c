@@ -84,12 +84,6 @@ live_notice(const struct live_sender *s, const char *text)
 		s->config.notice(s->config.arg, text);
 }
 
-struct buf *
-live_out(struct live_sender *s)
-{
-	return &s->out;
-}
-
 /* While a new connection has not said AGAIN, nothing else is said on it. */
 struct talk *
 live_talk(const struct live_sender *s)

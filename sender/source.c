@@ -7,6 +7,9 @@
 #include "common/page.h"
 #include "sender/source.h"
 
+/* Of opaque bytes, in one batch: images have few, all in one place. */
+#define SOURCE_RUNS_MAX 64
+
 static const struct memory_segment *
 source_segment(const struct memory *m, struct source_cursor *at)
 {

@@ -23,8 +23,6 @@ struct source_range {
 	uint32_t npages, nbytes;
 };
 
-#define SOURCE_RUNS_MAX 64
-
 /* Fills b with what stands at the cursor, as much as a frame may hold but no
  * more pages and bytes than those.  At the end of the image b stays empty.
  */

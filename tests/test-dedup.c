@@ -169,7 +169,8 @@ long_matches_at_any_word_are_found(void **state)
 	memcpy(pages[2] + 8 * 300, pages[1] + 8 * 300, 8 * 150);
 	assert_int_equal(
 		match_page(&m, pages[0], (struct plan_ref){ 0, 0 }, copies), 0);
-	match_add(&m, pages[1], (struct plan_ref){ 0, 1 });
+	assert_int_equal(
+		match_page(&m, pages[1], (struct plan_ref){ 0, 1 }, copies), 0);
 	n = match_page(&m, pages[2], (struct plan_ref){ 0, 2 }, copies);
 	check_copies(pages[2], copies, n);
 	for (unsigned i = 0; i < n; i++)
@@ -189,7 +190,8 @@ a_full_match_table_still_finds(void **state)
 	(void)state;
 	assert_ok(match_init(&m, 1, page_of, NULL, &e), &e);
 	random_page(pages[0]);
-	match_add(&m, pages[0], (struct plan_ref){ 0, 0 });
+	assert_int_equal(
+		match_page(&m, pages[0], (struct plan_ref){ 0, 0 }, copies), 0);
 	for (unsigned i = 1; i < 4; i++) {
 		memcpy(pages[i], pages[0], PAGE_BYTES);
 		assert_int_equal(match_page(&m, pages[i],
