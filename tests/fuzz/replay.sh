@@ -7,5 +7,7 @@ for source in "$fuzz"/fuzz-*.c; do
 	name=$(basename "$source" .c)
 	ok "$name" "${builddir:?}/tests/fuzz/$name" \
 		"$fuzz/seeds/${name#fuzz-}"/*
+	grep -q "^|.*\`${name#fuzz-}\`" "$srcdir/CONTRIBUTING.md"
+	result $? "$name is in the table of CONTRIBUTING.md"
 done
 tests_end
