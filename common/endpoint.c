@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,59 @@ endpoint_listen(const struct endpoint *ep, int *fd, struct endpoint_addr *bound,
 	return -1;
 }
 
+static int
+wait_connected(int fd, struct err *e)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	socklen_t len = sizeof(int);
+	int why = 0, n;
+
+	do
+		n = poll(&p, 1, ENDPOINT_CONNECT_MS);
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return err_set(e, ERR_LIMIT, "no answer within %d s",
+			       ENDPOINT_CONNECT_MS / 1000);
+	if (n < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &len) < 0)
+		return err_sys(e, "connecting");
+	errno = why;
+	return why ? err_sys(e, "connecting") : 0;
+}
+
+static int
+connect_to(const struct endpoint_addr *addr, int *out, struct err *e)
+{
+	auto_fd int fd = socket(addr->sa.ss_family,
+				SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return err_sys(e, "socket");
+	if (connect(fd, (const struct sockaddr *)&addr->sa, addr->len) < 0) {
+		if (errno != EINPROGRESS)
+			return err_sys(e, "connecting");
+		if (wait_connected(fd, e) < 0)
+			return -1;
+	}
+	*out = fd;
+	fd = -1;
+	return 0;
+}
+
+int
+endpoint_connect(const struct endpoint *ep, int *fd, struct err *e)
+{
+	struct endpoint_addr addrs[ENDPOINT_ADDRS_MAX];
+	size_t n;
+
+	if (endpoint_resolve(ep, addrs, &n, e) < 0)
+		return -1;
+	(void)err_set(e, ERR_SYSTEM, "it has no address");
+	for (size_t i = 0; i < n; i++)
+		if (connect_to(&addrs[i], fd, e) == 0)
+			return 0;
+	return -1;
+}
+
 static bool
 endpoint_v6_is_local(const struct in6_addr *a)
 {
@@ -290,4 +344,13 @@ endpoint_addr_text(const struct endpoint_addr *addr,
 	}
 	snprintf(out, ENDPOINT_TEXT_MAX, v6 ? "[%.200s]:%s" : "%.200s:%s", host,
 		 port);
+}
+
+void
+endpoint_addr_host(const struct endpoint_addr *addr, char out[ENDPOINT_IP_MAX])
+{
+	if (addr->sa.ss_family == AF_UNIX ||
+	    getnameinfo((const struct sockaddr *)&addr->sa, addr->len, out,
+			ENDPOINT_IP_MAX, NULL, 0, NI_NUMERICHOST) != 0)
+		*out = '\0';
 }

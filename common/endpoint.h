@@ -16,6 +16,7 @@
 #define ENDPOINT_HOST_MAX  256
 #define ENDPOINT_ADDRS_MAX 8
 #define ENDPOINT_TEXT_MAX  300
+#define ENDPOINT_IP_MAX    64
 
 struct endpoint {
 	char host[ENDPOINT_HOST_MAX]; /* name or IP; "": any; a path if unix */
@@ -46,6 +47,13 @@ int endpoint_listen(const struct endpoint *ep, int *fd,
 		    struct endpoint_addr *bound, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 
+/* A connection to there, non-blocking: the first of its addresses that takes
+ * it within ENDPOINT_CONNECT_MS.  Waits.
+ */
+#define ENDPOINT_CONNECT_MS 5000
+int endpoint_connect(const struct endpoint *ep, int *fd, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+
 /* Whether what goes there never leaves this host: a unix socket, 127.0.0.0/8
  * or ::1.  Only there does virt-mig speak without TLS.
  */
@@ -54,5 +62,8 @@ bool endpoint_addr_is_local(const struct endpoint_addr *addr)
 /* "192.0.2.1:49216", "[2001:db8::1]:49216", "unix:/run/x". */
 void endpoint_addr_text(const struct endpoint_addr *addr,
 			char out[ENDPOINT_TEXT_MAX]) __attribute__((nonnull));
+/* Without the port: "192.0.2.1"; "" of a unix socket. */
+void endpoint_addr_host(const struct endpoint_addr *addr,
+			char out[ENDPOINT_IP_MAX]) __attribute__((nonnull));
 
 #endif

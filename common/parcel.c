@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -16,6 +18,50 @@ parcel_pair(int pair[2], struct err *e)
 {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, "socketpair");
+	return 0;
+}
+
+#define BACKLOG 64
+
+static struct sockaddr_un
+unix_address(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+
+	assert(strlen(path) < sizeof(sun.sun_path));
+	memcpy(sun.sun_path, path, strlen(path));
+	return sun;
+}
+
+int
+parcel_listen(const struct parcel_socket *s, int *out, struct err *e)
+{
+	const struct sockaddr_un sun = unix_address(s->path);
+	auto_fd int fd = socket(AF_UNIX, s->type | SOCK_CLOEXEC, 0);
+	mode_t mask = umask(0777);
+	int ret;
+
+	unlink(s->path);
+	ret = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
+	umask(mask);
+	if (ret < 0 || (s->type != SOCK_DGRAM && listen(fd, BACKLOG) < 0) ||
+	    chmod(s->path, s->mode) < 0 || chown(s->path, s->uid, s->gid) < 0)
+		return err_sys(e, "%s", s->path);
+	*out = fd;
+	fd = -1;
+	return 0;
+}
+
+int
+parcel_connect(const char *path, int type, int *out, struct err *e)
+{
+	const struct sockaddr_un sun = unix_address(path);
+	auto_fd int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0)
+		return err_sys(e, "%s", path);
+	*out = fd;
+	fd = -1;
 	return 0;
 }
 

@@ -5,11 +5,12 @@
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/err.h"
 
 /* What our own processes say to each other: one JSON object and the open
- * files that go with it, over a pair of SOCK_SEQPACKET sockets.  The other
+ * files that go with it, over unix sockets that keep packets apart.  The other
  * end may be a process that a peer has taken over: all is checked.
  */
 #define PARCEL_BYTES 65536
@@ -23,6 +24,22 @@ struct parcel {
 
 /* A connected pair, closed on exec. */
 int parcel_pair(int pair[2], struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+/* A socket of that type at path, in place of one that is there, for uid and
+ * gid only, by mode; and a connection to one.  SOCK_SEQPACKET, or SOCK_DGRAM
+ * where parcels only come.
+ */
+struct parcel_socket {
+	const char *path;
+	int type;
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
+};
+
+int parcel_listen(const struct parcel_socket *s, int *fd, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+int parcel_connect(const char *path, int type, int *fd, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 /* Sends body, which is released even if that fails, and copies of fds.
  * Waits; ERR_PROTOCOL with nobody at the other end.

@@ -276,8 +276,17 @@ migrate a && guest_checked vm b >>"$dir/log" && tidy &&
 result $? "no room to keep its memory at the other end: it goes all the same"
 host b umount "$hosts/b/memory"
 
+# What is on the network runs without any right, and is started again.
+listener_is() { # FIELD VALUE
+	grep -q "^$1:[[:space:]]*$2\$" "/proc/$(cat "$hosts/b/pid")/root/proc/$(
+		host_pids b virt-mig-listen)/status"
+}
 confined a && confined b
-fresh
+old=$(host_pids b virt-mig-listen)
+listener_is Uid "$(id -u daemon)	.*" && listener_is CapEff 0000000000000000 &&
+	listener_is NoNewPrivs 1 && host b kill -9 "$old" && fresh &&
+	[ "$(host_pids b virt-mig-listen)" != "$old" ]
+result $? "its listener has no rights, and comes back when it is killed"
 migrate a && guest_checked vm b >>"$dir/log" && tidy
 result $? "with no more capabilities than the systemd unit leaves it"
 tests_end

@@ -12,8 +12,8 @@ TEST_LIBS = $(MIG_LDADD) $(CMOCKA_LIBS)
 # First, since it takes longest.
 TESTS += %D%/relay.sh
 EXTRA_DIST += %D%/relay.sh
-TESTS += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh
-EXTRA_DIST += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh \
+TESTS += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh %D%/systemd.sh
+EXTRA_DIST += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh %D%/systemd.sh \
 	%D%/crash-matrix %D%/hosts/beat.c %D%/hosts/half-close.c \
 	%D%/hosts/hosts.sh %D%/hosts/other-end.py %D%/hosts/qemu-odd \
 	%D%/hosts/text-image.py
@@ -404,6 +404,11 @@ check_PROGRAMS += %D%/test-parcel
 %C%_test_parcel_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-parcel
 
+check_PROGRAMS += %D%/test-listener
+%C%_test_listener_SOURCES = %D%/test-listener.c %D%/test.h
+%C%_test_listener_LDADD = tools/libhost.a $(TEST_LIBS) $(HOST_LIBS)
+TESTS += %D%/test-listener
+
 check_PROGRAMS += %D%/test-settings
 %C%_test_settings_SOURCES = %D%/test-settings.c %D%/test.h
 %C%_test_settings_LDADD = tools/libhost.a $(TEST_LIBS) $(HOST_LIBS)
@@ -412,7 +417,8 @@ TESTS += %D%/test-settings
 check_PROGRAMS += %D%/test-sandbox
 %C%_test_sandbox_SOURCES = %D%/test-sandbox.c tools/sandbox.c %D%/test.h
 %C%_test_sandbox_LDADD = $(TEST_LIBS) $(SECCOMP_LIBS)
-TESTS += %D%/test-sandbox
+TESTS += %D%/test-sandbox %D%/units.sh
+EXTRA_DIST += %D%/units.sh
 
 check_PROGRAMS += %D%/test-domain
 %C%_test_domain_SOURCES = %D%/test-domain.c %D%/test.h

@@ -192,13 +192,27 @@ sessions_never_run_as_root(void **state)
 	assert_err(settings_ids(&s, &ids, &e), &e, ERR_USAGE);
 	settings_close(&s);
 	assert_ok(open_text(&s, "[session]\nuser = nobody\n"
+				"[listen]\nuser = no such user\n"),
+		  &e);
+	assert_err(settings_ids(&s, &ids, &e), &e, ERR_USAGE);
+	settings_close(&s);
+	assert_ok(open_text(&s, "[session]\nuser = nobody\n"
+				"[listen]\nuser = nobody\n"),
+		  &e);
+	assert_err(settings_ids(&s, &ids, &e), &e, ERR_USAGE);
+	settings_close(&s);
+	assert_ok(open_text(&s, "[session]\nuser = nobody\n"
+				"[listen]\nuser = daemon\n"
 				"[qemu]\ngroup = no such group\n"),
 		  &e);
 	assert_err(settings_ids(&s, &ids, &e), &e, ERR_USAGE);
 	settings_close(&s);
-	assert_ok(open_text(&s, "[session]\nuser = nobody\n"), &e);
+	assert_ok(open_text(&s, "[session]\nuser = nobody\n"
+				"[listen]\nuser = daemon\n"),
+		  &e);
 	assert_ok(settings_ids(&s, &ids, &e), &e);
 	assert_int_not_equal(ids.user, 0);
+	assert_int_not_equal(ids.listen_user, 0);
 	settings_close(&s);
 }
 

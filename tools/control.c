@@ -6,10 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "common/mem.h"
 #include "tools/control.h"
 #include "tools/progress.h"
 #include "tools/report.h"
@@ -20,21 +17,13 @@
 int
 control_open(int *out, struct err *e)
 {
-	const struct sockaddr_un sun = { .sun_family = AF_UNIX,
-					 .sun_path = SETTINGS_RUN "/control" };
-	auto_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return err_sys(e, "socket");
-	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0) {
-		if (errno == ENOENT || errno == ECONNREFUSED)
-			return err_set(e, ERR_SYSTEM,
-				       "virt-migd does not run on this host");
-		return err_sys(e, "%s", sun.sun_path);
-	}
-	*out = fd;
-	fd = -1;
-	return 0;
+	if (parcel_connect(SETTINGS_RUN "/control", SOCK_SEQPACKET, out, e) ==
+	    0)
+		return 0;
+	if (e->sys == ENOENT || e->sys == ECONNREFUSED)
+		return err_set(e, ERR_SYSTEM,
+			       "virt-migd does not run on this host");
+	return -1;
 }
 
 /* The next parcel; one that says how it ended is an error. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,16 +190,17 @@ migration_status(const struct migration *m)
  * alone: what they stand for in the kernel the two share.
  */
 static void
-leave_daemon(struct daemon *d, int keep, int peer)
+leave_daemon(struct daemon *d, int keep)
 {
 	close(d->control_fd);
-	close(d->peers_fd);
+	close(d->calls_fd);
+	if (d->peers_fd >= 0)
+		close(d->peers_fd);
+	if (d->asked_fd >= 0)
+		close(d->asked_fd);
 	for (struct migration *m = d->migrations; m; m = m->next)
 		if (m->fd >= 0 && m->fd != keep)
 			close(m->fd);
-	for (size_t i = 0; i < DAEMON_CALLS; i++)
-		if (d->callers[i].fd >= 0 && d->callers[i].fd != peer)
-			close(d->callers[i].fd);
 	clients_leave(d);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
@@ -223,27 +223,9 @@ run_monitor(struct daemon *d, const struct migration_plan *plan, int fd)
 		m.to = *plan->to;
 	if (plan->from)
 		m.peer_is_local = endpoint_addr_is_local(plan->from);
-	leave_daemon(d, fd, plan->peer);
+	leave_daemon(d, fd);
 	monitor_run(&m);
 	_exit(0);
-}
-
-static void
-set_address(struct migration *m, const struct endpoint_addr *from)
-{
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-
-	endpoint_addr_text(from, m->peer);
-	if (from->sa.ss_family == AF_INET) {
-		memcpy(&in, &from->sa, sizeof(in));
-		inet_ntop(AF_INET, &in.sin_addr, m->address,
-			  sizeof(m->address));
-	} else if (from->sa.ss_family == AF_INET6) {
-		memcpy(&in6, &from->sa, sizeof(in6));
-		inet_ntop(AF_INET6, &in6.sin6_addr, m->address,
-			  sizeof(m->address));
-	}
 }
 
 static int
@@ -310,11 +292,13 @@ migration_start(struct daemon *d, const struct migration_plan *plan,
 	m->began_ns = clock_wall_ns();
 	m->status = json_object();
 	snprintf(m->vm, sizeof(m->vm), "%s", plan->vm);
-	if (plan->from)
-		set_address(m, plan->from);
-	else
+	if (plan->from) {
+		endpoint_addr_text(plan->from, m->peer);
+		endpoint_addr_host(plan->from, m->address);
+	} else {
 		snprintf(m->peer, sizeof(m->peer), "%s:%u", plan->to->host,
 			 plan->to->port);
+	}
 	if (!m->status || check_limits(d, m, e) < 0 ||
 	    migration_fork(m, plan, e) < 0) {
 		migration_free(m);

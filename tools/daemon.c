@@ -20,11 +20,11 @@ on_control(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-on_peer(evutil_socket_t fd, short what, void *arg)
+on_call(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	caller_accept(arg);
+	call_accept(arg);
 }
 
 static void
@@ -35,7 +35,8 @@ on_child(evutil_socket_t number, short what, void *arg)
 	(void)number;
 	(void)what;
 	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-		migration_on_child(arg, pid);
+		if (!listener_on_child(arg, pid))
+			migration_on_child(arg, pid);
 }
 
 static void
@@ -75,26 +76,21 @@ daemon_folders(const struct daemon *d, struct err *e)
 }
 
 int
-daemon_init(struct daemon *d, struct settings *s, int control_fd, int peers_fd,
-	    struct err *e)
+daemon_init(struct daemon *d, struct settings *s, struct err *e)
 {
-	*d = (struct daemon){ .settings = s,
-			      .control_fd = control_fd,
-			      .peers_fd = peers_fd };
-	for (size_t i = 0; i < DAEMON_CALLS; i++)
-		d->callers[i].fd = -1;
+	d->settings = s;
 	if (settings_ids(s, &d->ids, e) < 0 || daemon_folders(d, e) < 0)
 		return -1;
 	leftover_clean(SETTINGS_RUN, LEFTOVER_AGE_S);
 	d->base = event_base_new();
 	if (!d->base)
 		return err_set(e, ERR_SYSTEM, "no event loop");
-	d->control = add_event(d, control_fd, EV_READ, on_control);
-	d->peers = add_event(d, peers_fd, EV_READ, on_peer);
+	d->control = add_event(d, d->control_fd, EV_READ, on_control);
+	d->calls = add_event(d, d->calls_fd, EV_READ, on_call);
 	d->child = add_event(d, SIGCHLD, EV_SIGNAL, on_child);
-	if (!d->control || !d->peers || !d->child)
+	if (!d->control || !d->calls || !d->child)
 		return err_set(e, ERR_SYSTEM, "no event loop");
-	return 0;
+	return listener_start(d, e);
 }
 
 void
@@ -113,13 +109,13 @@ daemon_run(struct daemon *d)
 void
 daemon_fini(struct daemon *d)
 {
-	callers_free(d);
+	listener_stop(d);
 	clients_free(d);
 	migrations_free(d);
 	if (d->control)
 		event_free(d->control);
-	if (d->peers)
-		event_free(d->peers);
+	if (d->calls)
+		event_free(d->calls);
 	if (d->child)
 		event_free(d->child);
 	if (d->base)

@@ -14,12 +14,11 @@
 #include "wire/call.h"
 
 /* virt-migd: answers calls of peers and requests of the command, starts a
- * monitor for each migration, and knows how each of them goes.  It reads 40
- * bytes of a peer, never more.  One thread, one event loop.
+ * monitor for each migration, and knows how each of them goes.  It reads
+ * nothing of a peer: virt-mig-listener hands calls over (tools/listener.h).
+ * One thread, one event loop.
  */
-#define DAEMON_CALLS   16 /* that have not yet said what they want */
-#define DAEMON_CALL_MS 5000
-#define DAEMON_ENDED   16 /* whose end is remembered */
+#define DAEMON_ENDED 16 /* whose end is remembered */
 
 struct client;
 
@@ -29,9 +28,9 @@ struct migration {
 	enum monitor_role role;
 	struct call call;
 	char vm[128], peer[ENDPOINT_TEXT_MAX];
-	char address[64]; /* of the peer, without its port */
-	int pid;          /* of the monitor; 0: it has ended */
-	int fd;           /* parcels */
+	char address[ENDPOINT_IP_MAX]; /* of the peer */
+	int pid;                       /* of the monitor; 0: it has ended */
+	int fd;                        /* parcels */
 	struct event *readable;
 	json_t *status;        /* the last one; the "end", once it has ended */
 	struct client *client; /* who asked for it and still listens */
@@ -40,26 +39,20 @@ struct migration {
 	bool ended;
 };
 
-struct caller {
-	struct daemon *daemon;
-	struct event *event;
-	int fd;
-	struct endpoint_addr addr;
-};
-
 struct daemon {
 	struct settings *settings;
 	struct settings_ids ids;
 	struct event_base *base;
-	int control_fd, peers_fd; /* listening */
-	struct event *control, *peers, *child;
+	int control_fd, calls_fd;
+	int peers_fd, asked_fd; /* for a listener of our own; or -1 */
+	int listener_pid;       /* 0: none */
+	struct event *control, *calls, *child;
 	struct migration *migrations; /* newest first */
-	struct caller callers[DAEMON_CALLS];
 	struct client *clients;
 };
 
-int daemon_init(struct daemon *d, struct settings *s, int control_fd,
-		int peers_fd, struct err *e)
+/* The caller has filled the sockets. */
+int daemon_init(struct daemon *d, struct settings *s, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 /* Until SIGTERM or SIGINT.  Migrations go on without us. */
 void daemon_run(struct daemon *d) __attribute__((nonnull));
@@ -94,9 +87,16 @@ void migration_on_child(struct daemon *d, int pid) __attribute__((nonnull));
 void migrations_free(struct daemon *d) __attribute__((nonnull));
 
 /* daemon-call.c */
-/* A peer has connected: waits for its 40 bytes. */
-void caller_accept(struct daemon *d) __attribute__((nonnull));
-void callers_free(struct daemon *d) __attribute__((nonnull));
+/* The listener hands a peer over. */
+void call_accept(struct daemon *d) __attribute__((nonnull));
+
+/* daemon-listener.c */
+/* Starts a listener of our own, if that is for us to do. */
+int listener_start(struct daemon *d, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+/* Whether that was the listener, which is then started again. */
+bool listener_on_child(struct daemon *d, int pid) __attribute__((nonnull));
+void listener_stop(const struct daemon *d) __attribute__((nonnull));
 
 /* daemon-control.c */
 void client_accept(struct daemon *d) __attribute__((nonnull));

@@ -67,17 +67,20 @@ noinst_LIBRARIES += %D%/libhost.a
 	%D%/daemon.c %D%/daemon.h \
 	%D%/daemon-call.c \
 	%D%/daemon-control.c \
+	%D%/daemon-listener.c \
 	%D%/daemon-migration.c \
 	%D%/control.c %D%/control.h \
 	%D%/domain.c %D%/domain.h \
 	%D%/index-later.c \
 	%D%/leftover.c %D%/leftover.h \
+	%D%/listener.c %D%/listener.h \
 	%D%/migrate.h \
 	%D%/migrate-prepare.c \
 	%D%/migrate-run.c \
 	%D%/migrate-show.c \
 	%D%/monitor.c %D%/monitor.h \
 	%D%/monitor-open.c \
+	%D%/passed.c %D%/passed.h \
 	%D%/report.c %D%/report.h \
 	%D%/settings.c %D%/settings.h \
 	$(NULL)
@@ -85,6 +88,16 @@ noinst_LIBRARIES += %D%/libhost.a
 sbin_PROGRAMS += virt-migd
 virt_migd_SOURCES = %D%/virt-migd.c
 virt_migd_LDADD = %D%/libhost.a $(MIG_LDADD) $(HOST_LIBS)
+
+# All that touches the network, and nothing else: no libvirt in it.
+libexec_PROGRAMS += virt-mig-listener
+virt_mig_listener_SOURCES = \
+	%D%/virt-mig-listener.c \
+	%D%/listener.c %D%/listener.h \
+	%D%/passed.c %D%/passed.h \
+	%D%/report.c \
+	$(NULL)
+virt_mig_listener_LDADD = $(MIG_LDADD)
 
 libexec_PROGRAMS += virt-mig-session
 virt_mig_session_SOURCES = \

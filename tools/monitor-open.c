@@ -4,20 +4,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/mem.h"
 #include "tools/domain.h"
+#include "tools/listener.h"
 #include "tools/monitor.h"
-
-#define CONNECT_MS 5000
 
 static void
 set_socket_path(struct monitor *m)
@@ -206,55 +203,26 @@ monitor_open(struct monitor *m, struct err *e)
 	return open_memory(m, e);
 }
 
+/* A socket on this host is root's to connect to; the network is not ours. */
 static int
-wait_connected(int fd, struct err *e)
+connect_peer(const struct monitor *m, int *fd, struct err *e)
 {
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int why = 0, n;
+	struct endpoint_addr addr = { .len = sizeof(addr.sa) };
 
-	do
-		n = poll(&p, 1, CONNECT_MS);
-	while (n < 0 && errno == EINTR);
-	if (n == 0)
-		return err_set(e, ERR_LIMIT, "no answer within %d s",
-			       CONNECT_MS / 1000);
-	if (n < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &len) < 0)
-		return err_sys(e, "connecting");
-	errno = why;
-	return why ? err_sys(e, "connecting") : 0;
-}
-
-static int
-connect_to(const struct endpoint_addr *addr, int *out, struct err *e)
-{
-	auto_fd int fd = socket(addr->sa.ss_family,
-				SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return err_sys(e, "socket");
-	if (connect(fd, (const struct sockaddr *)&addr->sa, addr->len) < 0 &&
-	    (errno != EINPROGRESS || wait_connected(fd, e) < 0))
-		return errno == EINPROGRESS ? -1 : err_sys(e, "connecting");
-	*out = fd;
-	fd = -1;
-	return 0;
-}
-
-static int
-connect_peer(const struct endpoint *to, int *fd, struct err *e)
-{
-	struct endpoint_addr addrs[ENDPOINT_ADDRS_MAX];
-	size_t n;
-
-	if (endpoint_resolve(to, addrs, &n, e) < 0)
-		return -1;
-	(void)err_set(e, ERR_SYSTEM, "it has no address");
-	for (size_t i = 0; i < n; i++)
-		if (connect_to(&addrs[i], fd, e) == 0)
-			return 0;
-	return err_prefix(e, "virt-migd at %.100s, port %u", to->host,
-			  to->port);
+	if ((m->to.is_unix
+		     ? endpoint_connect(&m->to, fd, e)
+		     : listener_connect(LISTENER_ASKED, &m->to, fd, e)) < 0)
+		return err_prefix(e, "virt-migd at %.100s, port %u", m->to.host,
+				  m->to.port);
+	/* What is not encrypted stays here, wherever the listener thinks that
+	 * the peer is.
+	 */
+	if (!m->plain ||
+	    (getpeername(*fd, (struct sockaddr *)&addr.sa, &addr.len) == 0 &&
+	     endpoint_addr_is_local(&addr)))
+		return 0;
+	close(*fd);
+	return err_set(e, ERR_AUTH, "%.100s is not this host", m->to.host);
 }
 
 int
@@ -264,7 +232,7 @@ monitor_connect(const struct monitor *m, bool probe, int *fd, struct err *e)
 	uint8_t bytes[CALL_BYTES];
 
 	call_put(probe ? &nothing : &m->call, bytes);
-	if (connect_peer(&m->to, fd, e) < 0)
+	if (connect_peer(m, fd, e) < 0)
 		return -1;
 	if (send(*fd, bytes, sizeof(bytes), MSG_NOSIGNAL) == CALL_BYTES)
 		return 0;
@@ -276,13 +244,9 @@ int
 monitor_connect_qemu(const struct monitor *m, int *fd, struct err *e)
 {
 	struct endpoint ep = { .is_unix = true };
-	struct endpoint_addr addrs[ENDPOINT_ADDRS_MAX];
-	size_t n;
 
 	snprintf(ep.host, sizeof(ep.host), "%s", m->socket_path);
-	if (endpoint_resolve(&ep, addrs, &n, e) < 0)
-		return -1;
-	if (connect_to(&addrs[0], fd, e) < 0)
+	if (endpoint_connect(&ep, fd, e) < 0)
 		return err_prefix(e, "QEMU at %s", m->socket_path);
 	return 0;
 }

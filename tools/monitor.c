@@ -104,7 +104,10 @@ images(const struct monitor *m)
 	return all;
 }
 
-/* Plain only where nothing leaves this host, and nobody asked for TLS. */
+/* Plain only where nothing leaves this host, and nobody asked for TLS.  That
+ * is for us to say, not for the listener: what only the network can resolve is
+ * another host.
+ */
 static bool
 is_plain(const struct monitor *m)
 {
@@ -139,11 +142,14 @@ send_job(struct monitor *m, const struct err *refusal, struct err *e)
 	const struct settings *s = m->settings;
 	int fds[PARCEL_FDS];
 	size_t n = 0;
-	json_t *job = json_pack(
+	json_t *job;
+
+	m->plain = is_plain(m);
+	job = json_pack(
 		"{s:s, s:s, s:s, s:b, s:s*, s:o, s:i, s:i, s:s, s:I, s:I, "
 		"s:I, s:b, s:b, s:o}",
 		"do", "start", "role", roles[m->role], "host", m->to.host,
-		"plain", is_plain(m), "tls_dir", s->tls_dir, "allow",
+		"plain", m->plain, "tls_dir", s->tls_dir, "allow",
 		allowed_names(s), "uid", (int)m->ids->user, "gid",
 		(int)m->ids->group, "root", SETTINGS_RUN "/empty", "threads",
 		(json_int_t)s->threads, "rate", (json_int_t)m->rate,

@@ -44,6 +44,7 @@ struct monitor {
 	bool peer_is_local;
 
 	/* Its own. */
+	bool plain;  /* without TLS: within this host */
 	int session; /* parcels */
 	int pid;     /* of the session */
 	int listening, shadow, kept;

@@ -105,36 +105,12 @@ relay_keep(struct relay *r, bool kept)
 		e.text);
 }
 
-static int
-relay_try(const struct endpoint_addr *addr, int *fd, struct err *e)
-{
-	*fd = socket(addr->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (*fd < 0)
-		return err_sys(e, "socket");
-	if (connect(*fd, (const struct sockaddr *)&addr->sa, addr->len) == 0)
-		return 0;
-	(void)err_sys(e, "connecting");
-	close(*fd);
-	*fd = -1;
-	return -1;
-}
-
 int
 relay_connect(const struct endpoint *to, int *fd, struct err *e)
 {
-	struct endpoint_addr addrs[ENDPOINT_ADDRS_MAX];
-	char text[ENDPOINT_TEXT_MAX];
-	size_t n, i = 0;
-
-	if (endpoint_resolve(to, addrs, &n, e) < 0)
-		return -1;
-	while (relay_try(&addrs[i], fd, e) < 0) {
-		endpoint_addr_text(&addrs[i], text);
-		(void)err_prefix(e, "%.120s", text);
-		if (++i == n)
-			return -1;
-	}
-	return 0;
+	if (endpoint_connect(to, fd, e) == 0)
+		return 0;
+	return err_prefix(e, "%.120s", to->host);
 }
 
 bool

@@ -61,6 +61,12 @@ set_listen(struct settings *c, const char *value, struct err *e)
 }
 
 static int
+set_listen_user(struct settings *c, const char *value, struct err *e)
+{
+	return set_text(&c->listen_user, value, e);
+}
+
+static int
 set_tls_dir(struct settings *c, const char *value, struct err *e)
 {
 	return set_path(&c->tls_dir, value, e);
@@ -147,6 +153,7 @@ static const struct setting all[] = {
 	{ "images", "public", set_public },
 	{ "libvirt", "uri", set_libvirt_uri },
 	{ "listen", "address", set_listen },
+	{ "listen", "user", set_listen_user },
 	{ "memory", "dir", set_memory_dir },
 	{ "memory", "keep", set_keep },
 	{ "peers", "allow", set_allow },
@@ -179,6 +186,7 @@ settings_defaults(struct settings *c, struct err *e)
 				.sessions_per_peer = SETTINGS_SESSIONS,
 				.reconnect_timeout = 60 };
 	if (set_text(&c->user, "virt-mig", e) < 0 ||
+	    set_text(&c->listen_user, "virt-mig-net", e) < 0 ||
 	    set_text(&c->libvirt_uri, "qemu:///system", e) < 0)
 		return -1;
 	return set_text(&c->memory_dir, "/var/lib/virt-mig/memory", e);
@@ -211,6 +219,7 @@ settings_close(struct settings *c)
 	list_free(&c->public_images);
 	free(c->tls_dir);
 	free(c->user);
+	free(c->listen_user);
 	free(c->qemu_group);
 	free(c->control_group);
 	free(c->libvirt_uri);
@@ -244,19 +253,34 @@ find_group(const char *name, const char *const *usual, gid_t *gid,
 	return 0;
 }
 
+static int
+find_user(const char *name, uid_t *uid, gid_t *gid, struct err *e)
+{
+	const struct passwd *user = getpwnam(name);
+
+	if (!user)
+		return err_set(e, ERR_USAGE, "there is no user '%s'", name);
+	if (user->pw_uid == 0)
+		return err_set(e, ERR_USAGE, "'%s' is root", name);
+	*uid = user->pw_uid;
+	*gid = user->pw_gid;
+	return 0;
+}
+
 int
 settings_ids(const struct settings *c, struct settings_ids *ids, struct err *e)
 {
 	static const char *const qemu[] = { "libvirt-qemu", "qemu", NULL };
 	static const char *const control[] = { "libvirt", NULL };
-	const struct passwd *user = getpwnam(c->user);
 
-	if (!user)
-		return err_set(e, ERR_USAGE, "there is no user '%s'", c->user);
-	if (user->pw_uid == 0)
-		return err_set(e, ERR_USAGE, "sessions do not run as root");
-	ids->user = user->pw_uid;
-	ids->group = user->pw_gid;
+	if (find_user(c->user, &ids->user, &ids->group, e) < 0 ||
+	    find_user(c->listen_user, &ids->listen_user, &ids->listen_group,
+		      e) < 0)
+		return -1;
+	if (ids->user == ids->listen_user)
+		return err_set(e, ERR_USAGE,
+			       "sessions run as '%s', and the listener, too",
+			       c->user);
 	if (find_group(c->qemu_group, qemu, &ids->qemu, e) < 0)
 		return -1;
 	return find_group(c->control_group, control, &ids->control, e);

@@ -26,6 +26,7 @@ struct settings_list {
 
 struct settings {
 	struct endpoint listen;
+	char *listen_user;          /* that virt-mig-listener runs as */
 	char *tls_dir;              /* NULL: searched */
 	struct settings_list allow; /* names in certificates; none: all */
 	unsigned long sessions, sessions_per_peer;
@@ -47,12 +48,12 @@ int settings_open(struct settings *c, const char *path, bool must_exist,
 		  struct err *e) __attribute__((nonnull, warn_unused_result));
 void settings_close(struct settings *c) __attribute__((nonnull));
 
-/* The groups and the user that it names; those that this host does not have
+/* The groups and the users that it names; those that this host does not have
  * are errors, but for the defaults of groups, which become 0.
  */
 struct settings_ids {
-	uid_t user;
-	gid_t group; /* of that user */
+	uid_t user, listen_user;
+	gid_t group, listen_group; /* of those users */
 	gid_t qemu, control;
 };
 

@@ -13,59 +13,25 @@
 
 #include "common/mem.h"
 #include "tools/daemon.h"
+#include "tools/listener.h"
+#include "tools/passed.h"
 
-/* The sockets: from systemd, which made them (virt-migd.socket), or made here
- * where the daemon was started by hand.
+/* Where the command asks, and where the listener hands peers over: from
+ * systemd, which made them.
  */
-#define FIRST_PASSED 3
-
-struct sockets {
-	int control, peers;
-};
-
 static bool
-is_unix(int fd)
+take_passed(struct daemon *d)
 {
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof(sa);
-
-	return getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
-	       sa.ss_family == AF_UNIX;
+	d->control_fd = passed_socket(SOCK_SEQPACKET);
+	d->calls_fd = passed_socket(SOCK_DGRAM);
+	return d->control_fd >= 0 && d->calls_fd >= 0;
 }
 
-/* sd_listen_fds(3), as far as it concerns us; false if there are none. */
-static bool
-take_passed(struct sockets *s)
-{
-	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
-	int n = fds ? atoi(fds) : 0;
-
-	if (!pid || atoi(pid) != getpid() || n < 1)
-		return false;
-	for (int fd = FIRST_PASSED; fd < FIRST_PASSED + n; fd++)
-		*(is_unix(fd) ? &s->control : &s->peers) = fd;
-	return s->control >= 0 && s->peers >= 0;
-}
-
+/* Or made here where we were started by hand; then those of the listener are
+ * ours to make, too.
+ */
 static int
-listen_control(int *fd, gid_t group, struct err *e)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	mode_t mask = umask(0117);
-	int ret;
-
-	snprintf(sun.sun_path, sizeof(sun.sun_path), SETTINGS_RUN "/control");
-	unlink(sun.sun_path);
-	*fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	ret = *fd < 0 ||
-	      bind(*fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0 ||
-	      listen(*fd, 16) < 0 || chown(sun.sun_path, 0, group) < 0;
-	umask(mask);
-	return ret ? err_sys(e, "%s", sun.sun_path) : 0;
-}
-
-static int
-make_sockets(const struct settings *s, struct sockets *to, struct err *e)
+make_sockets(const struct settings *s, struct daemon *d, struct err *e)
 {
 	struct endpoint_addr bound;
 	struct settings_ids ids;
@@ -73,10 +39,25 @@ make_sockets(const struct settings *s, struct sockets *to, struct err *e)
 
 	if (settings_ids(s, &ids, e) < 0)
 		return -1;
+
+	const struct parcel_socket control = { .path = SETTINGS_RUN "/control",
+					       .type = SOCK_SEQPACKET,
+					       .gid = ids.control,
+					       .mode = 0660 };
+	const struct parcel_socket calls = { .path = LISTENER_CALLED,
+					     .type = SOCK_DGRAM,
+					     .uid = ids.listen_user,
+					     .mode = 0600 };
+	const struct parcel_socket asked = { .path = LISTENER_ASKED,
+					     .type = SOCK_SEQPACKET,
+					     .mode = 0600 };
+
 	mkdir(SETTINGS_RUN, 0711);
-	/* In this order: where another daemon runs, its socket stays. */
-	if (endpoint_listen(&s->listen, &to->peers, &bound, e) < 0 ||
-	    listen_control(&to->control, ids.control, e) < 0)
+	/* In this order: where another daemon runs, its sockets stay. */
+	if (endpoint_listen(&s->listen, &d->peers_fd, &bound, e) < 0 ||
+	    parcel_listen(&asked, &d->asked_fd, e) < 0 ||
+	    parcel_listen(&calls, &d->calls_fd, e) < 0 ||
+	    parcel_listen(&control, &d->control_fd, e) < 0)
 		return -1;
 	endpoint_addr_text(&bound, text);
 	fprintf(stderr, "virt-migd: waiting at %s\n", text);
@@ -106,13 +87,12 @@ notify_ready(void)
 static int
 serve(struct settings *s, struct err *e)
 {
-	struct sockets sockets = { -1, -1 };
-	struct daemon d;
+	struct daemon d = { .peers_fd = -1, .asked_fd = -1 };
 	int ret;
 
-	if (!take_passed(&sockets) && make_sockets(s, &sockets, e) < 0)
+	if (!take_passed(&d) && make_sockets(s, &d, e) < 0)
 		return -1;
-	ret = daemon_init(&d, s, sockets.control, sockets.peers, e);
+	ret = daemon_init(&d, s, e);
 	if (ret == 0) {
 		notify_ready();
 		daemon_run(&d);

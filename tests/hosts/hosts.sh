@@ -16,7 +16,9 @@
 #                           if that folder is given
 #   hosts_down              ends everything
 #
-# RUN= is a command that virt-migd is started by.
+# RUN= is a command that virt-migd is started by.  With SYSTEMD=1 the first
+# process of a host is systemd, which runs the units that units_install put
+# there; DIR is then not in /tmp or /var/tmp, which units do not see.
 # DISK=, DISK_FORMAT= give the guest a disk, MEMORY_MIB= its memory, KERNEL=
 # and INITRD= another system.
 hosts_a_ip=10.77.0.1 hosts_b_ip=10.77.0.2
@@ -119,6 +121,62 @@ hosts_init() { # HOST
 	END
 }
 
+# Or that is systemd, in a cgroup of its own, with no unit but what it is told
+# to start.
+hosts_init_systemd() { # HOST
+	hosts_init "$1" | sed '$d'
+	cat <<-END
+	umount /sys/fs/cgroup
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	mkdir -p /run/systemd/system /run/virt-mig
+	for unit in /lib/systemd/system/*.wants/* /etc/systemd/system/*.wants/*; do
+		ln -sf /dev/null "/run/systemd/system/\${unit##*/}"
+	done
+	for file in passwd group; do
+		mount --bind $hosts/\$file /etc/\$file
+	done
+	mount --bind $hosts/$1/conf /etc/virt-mig
+	mount --bind $hosts/$1/state /var/lib/virt-mig
+	exec env container=other /lib/systemd/systemd --system \
+		--unit=basic.target --log-target=console
+	END
+}
+
+hosts_cgroups() {
+	awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts
+}
+
+hosts_cgroup_end() { # HOST
+	find "$(hosts_cgroups)/virt-mig-$1.$$" -depth -type d -exec rmdir {} \;
+	[ ! -d "$(hosts_cgroups)/virt-mig-$1.$$" ]
+}
+
+# Folders that units of virt-mig want, and users.
+hosts_prepare_systemd() { # HOST
+	mkdir -p "$hosts/$1/conf" "$hosts/$1/state" "$(hosts_cgroups)/virt-mig-$1.$$"
+	[ -d /etc/virt-mig ] || mkdir /etc/virt-mig
+	[ -d /var/lib/virt-mig ] || mkdir /var/lib/virt-mig
+	for file in passwd group; do
+		grep -v '^virt-mig' /etc/$file >"$hosts/$file"
+	done
+	printf 'virt-mig%s:x:%s::/nonexistent:/usr/sbin/nologin\n' \
+		'' 64001:64001: -net 64002:64002: >>"$hosts/passwd"
+	printf 'virt-mig%s:x:%s:\n' '' 64001 -net 64002 >>"$hosts/group"
+}
+
+# The units as they are installed, but for where the programs are.
+units_install() { # HOST
+	host "$1" mkdir -p /run/systemd/system/service.d
+	printf '[Service]\nStandardError=append:%s\n' "$hosts/$1/migd.log" |
+		host "$1" tee /run/systemd/system/service.d/log.conf >/dev/null
+	for unit in "$srcdir"/data/virt-mig*.socket \
+		"$srcdir"/data/virt-mig*.service.in; do
+		sed "s|@[a-z]*dir@|$hosts/bin|" "$unit" | host "$1" tee \
+			"/run/systemd/system/$(basename "$unit" .in)" >/dev/null
+	done
+	host "$1" systemctl daemon-reload
+}
+
 hosts_wait() { # TENTHS-OF-SECONDS COMMAND...
 	hosts_left=$1
 	shift
@@ -131,9 +189,19 @@ hosts_wait() { # TENTHS-OF-SECONDS COMMAND...
 
 hosts_start() { # HOST UUID IP
 	hosts_configure "$hosts/$1" "$2" "$3"
-	hosts_init "$1" >"$hosts/$1/init.sh"
-	setsid unshare --mount --uts --net --ipc --pid --fork --kill-child \
-		--mount-proc sh -e "$hosts/$1/init.sh" </dev/null \
+	if [ -n "${SYSTEMD:-}" ]; then
+		hosts_prepare_systemd "$1"
+		hosts_init_systemd "$1" >"$hosts/$1/init.sh"
+		own="--cgroup"
+		cgroup=$(hosts_cgroups)/virt-mig-$1.$$/cgroup.procs
+	else
+		hosts_init "$1" >"$hosts/$1/init.sh"
+		own='' cgroup=/dev/null
+	fi
+	# shellcheck disable=SC2086 # nothing, or one option
+	setsid sh -c 'echo $$ >"$0"; exec "$@"' $cgroup unshare --mount --uts \
+		--net --ipc --pid $own --fork --kill-child --mount-proc \
+		sh -e "$hosts/$1/init.sh" </dev/null \
 		>"$hosts/$1/init.log" 2>&1 &
 	echo $! >"$hosts/$1/unshare"
 	hosts_wait 100 test -e "$hosts/$1/ready" || {
@@ -179,7 +247,10 @@ hosts_down() {
 		kill -9 "$unshare_pid" 2>/dev/null
 		wait "$unshare_pid" 2>/dev/null
 		rm -f "$hosts/$h/unshare" "$hosts/$h/pid"
+		[ -z "${SYSTEMD:-}" ] || hosts_wait 50 hosts_cgroup_end $h
 	done
+	[ -z "${SYSTEMD:-}" ] ||
+		rmdir /etc/virt-mig /var/lib/virt-mig 2>/dev/null || :
 }
 
 guest_xml() { # VM CMDLINE
@@ -319,6 +390,8 @@ migd_start() { # HOST CERTIFICATES
 	{
 		echo "[session]"
 		echo "user = nobody"
+		echo "[listen]"
+		echo "user = daemon"
 		echo "[tls]"
 		echo "dir = $hosts/certs/$2"
 		echo "[memory]"
