@@ -85,18 +85,20 @@ control_expect(const struct control *c, size_t i)
 	return t;
 }
 
-/* Seconds that a byte of page words takes: planning, sending, encoding and
- * decoding overlap, so the slowest counts.
+/* Seconds that a byte of page words takes: sending, planning (one frame at a
+ * time), the workers' planning and encoding, and decoding overlap, so the
+ * slowest counts.
  */
 static double
 control_cost(const struct control *c, size_t i)
 {
 	struct control_effort t = control_expect(c, i);
 	double send = t.ratio / c->link;
-	double encode = 1 / (t.encode * c->workers);
+	double plan = c->plan * t.plan;
+	double work = (plan + 1 / t.encode) / c->workers;
 	double decode = 1 / (t.decode * c->workers);
 
-	return MAX(MAX(send, c->plan * t.plan), MAX(encode, decode));
+	return MAX(MAX(send, plan), MAX(work, decode));
 }
 
 /* A neighbour of the present effort, now the stronger, now the weaker one. */

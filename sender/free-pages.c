@@ -30,7 +30,7 @@ struct free_pages {
 	struct guest guest;
 	struct guest_now *now;     /* NULL: not found yet */
 	pthread_t thread;          /* finds the guest */
-	atomic_bool leave;         /* it is to end */
+	atomic_bool wanted, leave; /* it is to begin, to end */
 	atomic_int state;          /* enum free_state */
 	_Atomic(const char *) why; /* it is FREE_NONE */
 	char text[160];
@@ -46,6 +46,15 @@ free_pages_stop(struct free_pages *f, const char *why)
 	if (free_pages_state(f) != FREE_NONE)
 		f->why = why;
 	f->state = FREE_NONE;
+}
+
+void
+free_pages_begin(struct free_pages *f)
+{
+	if (f->wanted)
+		return;
+	f->why = "the guest was not known in time";
+	f->wanted = true;
 }
 
 enum free_state
@@ -148,6 +157,8 @@ free_run(void *arg)
 	int looking = FREE_LOOKING;
 	unsigned i = 0;
 
+	while (!f->wanted && !f->leave)
+		free_wait(FREE_STEP_MS);
 	if (!free_find(f)) {
 		free_pages_stop(f, "no tables of Linux that pass all checks");
 		return NULL;
@@ -182,7 +193,7 @@ free_pages_new(struct qemu_maps *maps, const struct qemu_ram *ram,
 	f->ram = *ram;
 	snprintf(f->machine, sizeof(f->machine), "%s", ram->machine);
 	f->ram.machine = f->machine;
-	f->why = "the guest was not known in time";
+	f->why = "the link was not what it waited for";
 	errno = pthread_create(&f->thread, NULL, free_run, f);
 	if (errno == 0)
 		return f;

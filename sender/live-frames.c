@@ -151,6 +151,18 @@ live_frames_begin(struct live_sender *s)
 	}
 }
 
+/* Before the next frame: does the link have enough to do? */
+static void
+live_look_at_link(struct live_sender *s)
+{
+	if (!s->talk)
+		return;
+	control_look(&s->control, live_wire_bytes(s),
+		     link_starves(talk_link(s->talk)), clock_wall_ns());
+	if (s->control.was_busy && s->free)
+		free_pages_begin(s->free);
+}
+
 static int
 live_frame_say(struct live_sender *s, const struct live_encoding *x,
 	       struct err *e)
@@ -174,9 +186,7 @@ live_frame_say(struct live_sender *s, const struct live_encoding *x,
 		buf_fini(&b);
 		return -1;
 	}
-	if (s->talk)
-		control_look(&s->control, live_wire_bytes(s),
-			     link_starves(talk_link(s->talk)), clock_wall_ns());
+	live_look_at_link(s);
 	if (s->config.reconnect_ms > 0)
 		return journal_say(&s->journal, live_talk(s), b.data, b.len, e);
 	return talk_give(s->talk, b.data, b.len, e);

@@ -140,6 +140,8 @@ live_find_guest(struct live_sender *s)
 				.first_page = s->numbers.first[ram],
 				.machine = s->channels[0]->parser.machine },
 			&ignored);
+	if (s->free && s->config.rate > 0)
+		free_pages_begin(s->free);
 }
 
 void

@@ -30,7 +30,7 @@ settle(struct control *c, double link, unsigned frames)
 
 	for (unsigned i = 0; i < frames; i++) {
 		const struct nature *n = nature;
-		double in = 1 << 20, cpu, wire, out, plan;
+		double in = 1 << 20, cpu, wire, out, plan, pace;
 
 		e = control_choose(c);
 		while (strcmp(n->name, e->name) != 0)
@@ -41,12 +41,11 @@ settle(struct control *c, double link, unsigned frames)
 		plan = in * planning * n->plan;
 		control_encoded(c, e, (uint64_t)in, (uint64_t)out,
 				(uint64_t)(plan * 1e9), (uint64_t)(cpu * 1e9));
-		/* Encoding in parallel; the slower of both sets the pace. */
-		if (MAX(cpu / c->workers, plan) > wire)
-			control_delivered(
-				c, (uint64_t)out,
-				(uint64_t)(MAX(cpu / c->workers, plan) * 1e9),
-				true);
+		/* The same workers plan, one at a time, and encode. */
+		pace = MAX((plan + cpu) / c->workers, plan);
+		if (pace > wire)
+			control_delivered(c, (uint64_t)out,
+					  (uint64_t)(pace * 1e9), true);
 		else
 			control_delivered(c, (uint64_t)out,
 					  (uint64_t)(wire * 1e9), false);
@@ -85,6 +84,9 @@ where_planning_is_slow_it_is_made_short(void **state)
 	assert_string_equal(settle(&c, 5e6, 300), "strong");
 	control_init(&c, 2, NULL);
 	assert_string_equal(settle(&c, 170e6, 300), "lz4");
+	planning = 1.4e-9;
+	control_init(&c, 2, NULL);
+	assert_string_equal(settle(&c, 6e9, 300), "raw");
 	planning = 0;
 }
 

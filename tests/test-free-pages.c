@@ -36,6 +36,14 @@ drops(const struct world *world)
 	return live_sender_stats(world->s)->drops;
 }
 
+/* Enough to find it several times over. */
+static bool
+has_run_a_second(const struct world *world)
+{
+	tick(world);
+	return clock_wall_ns() - began_ns > 1000000000;
+}
+
 static bool
 was_dropped(const struct world *world)
 {
@@ -136,6 +144,7 @@ setup(void **state)
 	buf_init(&stream, 64 << 20);
 	world_init(&w);
 	w.sc.memory = give_memory;
+	w.sc.rate = 1 << 30; /* bytes count, so the guest is looked for */
 	return 0;
 }
 
@@ -194,6 +203,27 @@ free_pages_stay_behind(void **state)
 	assert_int_equal(s->plans[PLAN_FREE], 7);
 	assert_int_equal(s->refused, 0);
 	assert_arrived_but_free(first);
+}
+
+static void
+a_link_that_waits_for_us_is_not_worth_it(void **state)
+{
+	const struct live_sender_stats *s;
+	size_t first = make_guest_stream(AT_TOP, false);
+
+	(void)state;
+	w.sc.rate = 0;
+	world_channel(&w, &stream);
+	w.channels[0].stop = first;
+	world_begin(&w);
+	world_run(&w, has_run_a_second);
+	w.channels[0].stop = stream.len;
+	world_run(&w, tick);
+	assert_int_equal(w.sender_why.code, ERR_NONE);
+	s = live_sender_stats(w.s);
+	assert_false(s->drops);
+	assert_int_equal(s->plans[PLAN_FREE], 0);
+	assert_non_null(strstr(s->guest, "the link was not"));
 }
 
 static void
@@ -332,6 +362,7 @@ main(void)
 #define sentence(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		sentence(free_pages_stay_behind),
+		sentence(a_link_that_waits_for_us_is_not_worth_it),
 		sentence(another_kernel_ends_the_migration),
 		sentence(a_clock_that_goes_on_will_do),
 		sentence(what_comes_again_is_sent),
