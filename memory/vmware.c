@@ -30,7 +30,6 @@
 #define DATA_LONG    62
 #define DATA_MASK    0x3f
 #define INDEX_SHIFT  6
-#define INDICES_MAX  3
 
 static const uint32_t magics[STATE_MAGICS] = { 0xbed2bed0, 0xbad1bad1,
 					       0xbad2bad2, 0xbed2bed2,

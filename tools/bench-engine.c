@@ -39,7 +39,6 @@ struct engine {
 	size_t nslots;
 	uint64_t plan_ns, match_ns, seal_ns, codec_ns;
 	uint64_t unpack_ns, rebuild_ns, check_ns;
-	uint64_t data_bytes;
 };
 
 /* The receiver's output for one frame.  Earlier pages are looked up in the

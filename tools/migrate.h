@@ -18,7 +18,6 @@ struct migrate_wish {
 	char *peer;     /* HOST[:PORT] of the destination's virt-migd */
 	unsigned flags; /* virDomainMigrateFlags */
 	const char *disks_uri, *migrate_disks, *dname, *xml, *persistent_xml;
-	const char *listen_address;
 	unsigned bandwidth;  /* MiB/s on the network; 0: what it takes */
 	unsigned switchover; /* MiB/s, what QEMU is to count on at the end;
 				0: what it sees itself */

@@ -9,7 +9,6 @@
  */
 struct verb {
 	const char *name;
-	const char *args;
 	const char *what;
 	int (*run)(int argc, char **argv, struct err *e);
 };

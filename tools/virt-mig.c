@@ -10,24 +10,19 @@
 #include "tools/verb.h"
 
 static const struct verb verbs[] = {
-	{ "bench", "[OPTION]... MEMORY...",
-	  "measure what moving a VM would cost", cmd_bench },
-	{ "index", "build|check|show FILE", "index a disk image", cmd_index },
-	{ "migrate", "[OPTION]... VM DESTINATION",
-	  "move a running VM to another host", cmd_migrate },
-	{ "receive", "[OPTION]... --output FILE",
-	  "wait for a VM's memory and write it to a file", cmd_receive },
-	{ "relay-receive", "[OPTION]... --target unix:PATH",
-	  "wait for a live migration and give it to QEMU", cmd_relay_receive },
-	{ "relay-send", "[OPTION]... --listen unix:PATH HOST[:PORT]",
-	  "take a live migration from QEMU to another host", cmd_relay_send },
-	{ "send", "[OPTION]... MEMORY HOST[:PORT]",
-	  "send a VM's memory to another host", cmd_send },
-	{ "status", "[--format FORMAT]", "show the migrations of this host",
-	  cmd_status },
-	{ "uri", "[OPTION]... VM DESTINATION", "prepare a migration by virsh",
-	  cmd_uri },
-	{ NULL, NULL, NULL, NULL },
+	{ "bench", "measure what moving a VM would cost", cmd_bench },
+	{ "index", "index a disk image", cmd_index },
+	{ "migrate", "move a running VM to another host", cmd_migrate },
+	{ "receive", "wait for a VM's memory and write it to a file",
+	  cmd_receive },
+	{ "relay-receive", "wait for a live migration and give it to QEMU",
+	  cmd_relay_receive },
+	{ "relay-send", "take a live migration from QEMU to another host",
+	  cmd_relay_send },
+	{ "send", "send a VM's memory to another host", cmd_send },
+	{ "status", "show the migrations of this host", cmd_status },
+	{ "uri", "prepare a migration by virsh", cmd_uri },
+	{ NULL, NULL, NULL },
 };
 
 static void
