@@ -87,6 +87,15 @@ make_guest_stream(struct buf *b, bool whole)
 	make_description(b);
 }
 
+/* The guest begins to move; all of it, or so far that QEMU would go on. */
+static inline void
+guest_begin(bool whole)
+{
+	make_guest_stream(&stream, whole);
+	world_channel(&w, &stream);
+	world_begin(&w);
+}
+
 static inline void
 assert_arrived(const struct world_channel *c)
 {
@@ -103,6 +112,14 @@ assert_all_is_well(void)
 			 w.receiver_why.text);
 	for (unsigned i = 0; i < w.nchannels; i++)
 		assert_arrived(&w.channels[i]);
+}
+
+/* All that is said from now on arrives. */
+static inline void
+all_arrives(void)
+{
+	world_run(&w, NULL);
+	assert_all_is_well();
 }
 
 #endif

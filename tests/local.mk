@@ -40,7 +40,7 @@ check_PROGRAMS += %D%/test-page
 TESTS += %D%/test-page
 
 check_PROGRAMS += %D%/test-page-manual
-%C%_test_page_manual_SOURCES = %D%/test-page-manual.c %D%/test.h
+%C%_test_page_manual_SOURCES = %D%/test-page-manual.c %D%/manual.h %D%/test.h
 %C%_test_page_manual_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-page-manual
 
@@ -317,12 +317,12 @@ check_PROGRAMS += %D%/test-endpoint
 TESTS += %D%/test-endpoint
 
 check_PROGRAMS += %D%/test-link
-%C%_test_link_SOURCES = %D%/test-link.c %D%/test.h
+%C%_test_link_SOURCES = %D%/test-link.c %D%/certs.h %D%/test.h
 %C%_test_link_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-link
 
 check_PROGRAMS += %D%/test-tls
-%C%_test_tls_SOURCES = %D%/test-tls.c %D%/test.h
+%C%_test_tls_SOURCES = %D%/test-tls.c %D%/certs.h %D%/test.h
 %C%_test_tls_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-tls
 check_PROGRAMS += %D%/test-dedup
@@ -395,7 +395,7 @@ EXTRA_DIST += %D%/transfer.sh %D%/transfer-net.sh
 TESTS += %D%/shrink.sh
 EXTRA_DIST += %D%/shrink.sh
 check_PROGRAMS += %D%/test-protocol
-%C%_test_protocol_SOURCES = %D%/test-protocol.c %D%/test.h
+%C%_test_protocol_SOURCES = %D%/test-protocol.c %D%/manual.h %D%/test.h
 %C%_test_protocol_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-protocol
 

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/link.h"
 #include "common/mem.h"
+#include "tests/certs.h"
 #include "tests/test.h"
 
 /* What one end has seen. */
@@ -28,8 +29,6 @@ struct world {
 	struct tls *client, *server;
 	struct end a, b;
 };
-
-static char certs[] = "/tmp/test-link.XXXXXX";
 
 static void
 end_take(struct end *end)
@@ -458,29 +457,6 @@ a_link_may_be_freed_in_its_callback(void **state)
 		event_base_loop(w.base, EVLOOP_ONCE);
 	assert_null(w.b.link);
 	world_fini(&w);
-}
-
-static int
-make_certs(void **state)
-{
-	char command[512];
-
-	(void)state;
-	if (!mkdtemp(certs))
-		return -1;
-	snprintf(command, sizeof(command), "sh '%s/tests/certs.sh' %s",
-		 getenv("srcdir") ? getenv("srcdir") : ".", certs);
-	return system(command);
-}
-
-static int
-remove_certs(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -r %s", certs);
-	return system(command);
 }
 
 int

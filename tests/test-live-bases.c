@@ -53,8 +53,7 @@ a_base_that_lies_costs_a_second_sending(void **state)
 	w.sc.nheld = w.rc.nheld = 1;
 	world_channel(&w, &stream);
 	world_begin(&w);
-	world_run(&w, NULL);
-	assert_all_is_well();
+	all_arrives();
 	assert_int_equal(live_sender_stats(w.s)->nwhole, 1);
 	assert_true(live_sender_stats(w.s)->refused > 0);
 	assert_int_equal(live_sender_stats(w.s)->refused,
@@ -99,8 +98,7 @@ programs_are_a_base(void **state)
 	w.sc.nheld = w.rc.nheld = 1;
 	world_channel(&w, &stream);
 	world_begin(&w);
-	world_run(&w, NULL);
-	assert_all_is_well();
+	all_arrives();
 	assert_int_equal(live_sender_stats(w.s)->nwhole, 1);
 	assert_int_equal(live_sender_stats(w.s)->plans[PLAN_REF], MAKE_PAGES);
 	assert_int_equal(live_sender_stats(w.s)->refused, 0);
@@ -112,14 +110,11 @@ both_keep_the_same_memory(uint64_t sender_room, uint64_t receiver_room)
 {
 	uint8_t a[4096], b[4096];
 
-	make_guest_stream(&stream, true);
 	w.sc.keep = w.rc.keep = true;
 	w.sc.room = sender_room;
 	w.rc.room = receiver_room;
-	world_channel(&w, &stream);
-	world_begin(&w);
-	world_run(&w, NULL);
-	assert_all_is_well();
+	guest_begin(true);
+	all_arrives();
 	assert_true(live_sender_stats(w.s)->kept);
 	assert_true(live_receiver_stats(w.r)->kept);
 	for (unsigned n = 0; n <= MAKE_PAGES; n++) {
@@ -159,14 +154,11 @@ what_cannot_be_kept_is_not(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		int fd = i ? w.receiver_fd : w.sender_fd;
 
-		make_guest_stream(&stream, true);
 		w.sc.keep = w.rc.keep = true;
 		w.sc.room = w.rc.room = 1 << 30;
 		assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW), 0);
-		world_channel(&w, &stream);
-		world_begin(&w);
-		world_run(&w, NULL);
-		assert_all_is_well();
+		guest_begin(true);
+		all_arrives();
 		assert_false(live_sender_stats(w.s)->kept);
 		assert_false(live_receiver_stats(w.r)->kept);
 		if (i == 0) {
@@ -180,12 +172,9 @@ static void
 one_that_keeps_nothing_is_enough(void **state)
 {
 	(void)state;
-	make_guest_stream(&stream, true);
 	w.sc.keep = true;
-	world_channel(&w, &stream);
-	world_begin(&w);
-	world_run(&w, NULL);
-	assert_all_is_well();
+	guest_begin(true);
+	all_arrives();
 	assert_false(live_sender_stats(w.s)->kept);
 	assert_false(live_receiver_stats(w.r)->kept);
 }

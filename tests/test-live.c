@@ -25,11 +25,8 @@ what_qemu_says_comes_out_there(void **state)
 	const struct live_sender_stats *s;
 
 	(void)state;
-	make_guest_stream(&stream, true);
-	world_channel(&w, &stream);
-	world_begin(&w);
-	world_run(&w, NULL);
-	assert_all_is_well();
+	guest_begin(true);
+	all_arrives();
 	/* And what QEMU there says back came here, in order. */
 	assert_int_equal(w.channels[0].back.len, 16);
 	assert_true(world_is(&w.channels[0].back, world_pong, 0));
@@ -58,8 +55,7 @@ every_length_of_what_is_read_is_the_same(void **state)
 		w.channels[0].stop++;
 		world_step(&w);
 	}
-	world_run(&w, NULL);
-	assert_all_is_well();
+	all_arrives();
 }
 
 static void
@@ -68,12 +64,9 @@ what_is_only_passed_on_is_no_history(void **state)
 	const struct live_sender_stats *s;
 
 	(void)state;
-	make_guest_stream(&stream, true);
-	world_channel(&w, &stream);
 	w.sc.effort = effort_by_name("lz4", &w.sender_why);
-	world_begin(&w);
-	world_run(&w, NULL);
-	assert_all_is_well();
+	guest_begin(true);
+	all_arrives();
 	s = live_sender_stats(w.s);
 	assert_int_equal(s->plans[PLAN_DELTA] + s->plans[PLAN_REF], 0);
 	assert_int_equal(s->refused, 0);
@@ -106,8 +99,7 @@ now_and_then_something_is_kept(void **state)
 		effort.keeps = !effort.keeps;
 	}
 	w.channels[0].stop = stream.len;
-	world_run(&w, NULL);
-	assert_all_is_well();
+	all_arrives();
 	s = live_sender_stats(w.s);
 	assert_true(s->plans[PLAN_DELTA] > 50);
 	assert_int_equal(s->refused, 0);
@@ -132,10 +124,8 @@ the_tail_waits_for_commit(void **state)
 	struct err why;
 
 	(void)state;
-	make_guest_stream(&stream, true);
-	world_channel(&w, &stream);
 	w.pass = no_commit;
-	world_begin(&w);
+	guest_begin(true);
 	world_run(&w, all_but_the_tail_is_there);
 	for (unsigned i = 0; i < 200; i++)
 		world_step(&w);
@@ -162,9 +152,7 @@ static void
 qemu_here_may_end_it(void **state)
 {
 	(void)state;
-	make_guest_stream(&stream, false);
-	world_channel(&w, &stream);
-	world_begin(&w);
+	guest_begin(false);
 	world_run(&w, some_is_there);
 	world_close_source(&w.channels[0]);
 	world_run(&w, NULL);
@@ -177,9 +165,7 @@ static void
 qemu_there_may_end_it(void **state)
 {
 	(void)state;
-	make_guest_stream(&stream, false);
-	world_channel(&w, &stream);
-	world_begin(&w);
+	guest_begin(false);
 	world_run(&w, some_is_there);
 	world_close_dest(&w.channels[0]);
 	world_run(&w, NULL);
@@ -237,8 +223,7 @@ a_lost_connection_is_made_again(void **state)
 		w.channels[0].stop =
 			cuts == 9 ? stream.len : stream.len / 2 + cuts * 9999;
 	}
-	world_run(&w, NULL);
-	assert_all_is_well();
+	all_arrives();
 	assert_int_equal(live_sender_stats(w.s)->reconnects, 9);
 }
 
@@ -260,11 +245,9 @@ static void
 nobody_waits_for_another_when_qemu_there_is_gone(void **state)
 {
 	(void)state;
-	make_guest_stream(&stream, false);
-	world_channel(&w, &stream);
 	w.reconnect_ms = 1000 * 1000;
 	w.pass = no_channel;
-	world_begin(&w);
+	guest_begin(false);
 	world_run(&w, some_is_there);
 	world_close_dest(&w.channels[0]);
 	for (unsigned i = 0; i < 50; i++)
@@ -324,11 +307,9 @@ static void
 once_the_guest_is_stopped_there_is_no_other(void **state)
 {
 	(void)state;
-	make_guest_stream(&stream, true);
-	world_channel(&w, &stream);
 	w.pass = no_sealed;
 	w.reconnect_ms = 10000;
-	world_begin(&w);
+	guest_begin(true);
 	world_run(&w, NULL);
 	assert_int_equal(w.asked, 0);
 	assert_true(w.channels[0].source_closed);
@@ -374,8 +355,7 @@ a_stranger_does_not_take_a_session_over(void **state)
 	if (other.sender_why.code != ERR_AUTH)
 		fail_msg("%s", other.sender_why.text);
 	w.channels[0].stop = stream.len;
-	world_run(&w, NULL);
-	assert_all_is_well();
+	all_arrives();
 	live_receiver_cancel(other.r, &other.sender_why);
 	world_fini(&other);
 }
@@ -399,8 +379,7 @@ a_pause_inside_of_a_page_is_not_the_end_of_it(void **state)
 	world_begin(&w);
 	world_run(&w, all_said_is_there);
 	w.channels[0].stop = stream.len;
-	world_run(&w, NULL);
-	assert_all_is_well();
+	all_arrives();
 	assert_null(live_sender_stats(w.s)->opaque);
 	assert_int_equal(live_sender_stats(w.s)->pages,
 			 PASSES * (MAKE_PAGES + 1) + MAKE_PAGES);
@@ -418,8 +397,7 @@ what_is_not_understood_is_copied(void **state)
 		make_be64(&stream, test_random(&seed));
 	world_channel(&w, &stream);
 	world_begin(&w);
-	world_run(&w, NULL);
-	assert_all_is_well();
+	all_arrives();
 	assert_non_null(strstr(w.notice, "TLS"));
 	assert_non_null(live_sender_stats(w.s)->opaque);
 }
@@ -444,8 +422,7 @@ channels_open_in_order(void **state)
 	for (unsigned i = 0; i < 300; i++)
 		world_step(&w);
 	w.channels[0].stop = stream.len;
-	world_run(&w, NULL);
-	assert_all_is_well();
+	all_arrives();
 	assert_int_equal(live_sender_stats(w.s)->channels, 3);
 	assert_int_equal(live_sender_stats(w.s)->pages,
 			 (PASSES + 1) * (MAKE_PAGES + 1) + 50 * 8);
@@ -467,8 +444,7 @@ other_channels_wait_for_the_ram(void **state)
 	for (unsigned i = 0; i < 300; i++)
 		world_step(&w);
 	w.channels[0].stop = stream.len;
-	world_run(&w, NULL);
-	assert_all_is_well();
+	all_arrives();
 	assert_true(live_sender_stats(w.s)->pages >=
 		    (PASSES + 1) * (MAKE_PAGES + 1) + 50 * 8);
 }
@@ -480,8 +456,7 @@ postcopy_is_carried(void **state)
 	make_postcopy(&stream);
 	world_channel(&w, &stream);
 	world_begin(&w);
-	world_run(&w, NULL);
-	assert_all_is_well();
+	all_arrives();
 	assert_true(live_sender_stats(w.s)->postcopy);
 }
 

@@ -5,48 +5,16 @@
  */
 #include "config.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "codec/codec.h"
 #include "codec/page-impl.h"
 #include "common/mem.h"
-#include "tests/test.h"
-
-static char page[32768];
+#include "tests/manual.h"
 
 static int
 load(void **state)
 {
-	char path[512];
-	FILE *f;
-
 	(void)state;
-	snprintf(path, sizeof(path), "%s/docs/virt-mig-codec.7",
-		 getenv("srcdir") ? getenv("srcdir") : ".");
-	f = fopen(path, "r");
-	if (!f)
-		return -1;
-	page[fread(page, 1, sizeof(page) - 1, f)] = '\0';
-	fclose(f);
-	return 0;
-}
-
-/* The table under this heading is these rows. */
-static void
-table_is(const char *heading, const char *const *rows, size_t n)
-{
-	const char *at = strstr(page, heading);
-
-	assert_non_null(at);
-	for (size_t i = 0; i < n; i++) {
-		at = strchr(at, '\n') + 1;
-		if (strncmp(at, rows[i], strlen(rows[i])) != 0)
-			fail_msg("the page says '%.40s', not '%s'", at,
-				 rows[i]);
-	}
-	assert_int_equal(strncmp(strchr(at, '\n') + 1, ".El", 3), 0);
+	return manual_load("virt-mig-codec.7");
 }
 
 static void
@@ -68,30 +36,19 @@ models_have_these_numbers(void **state)
 		FIRST(LOW_A),       FIRST(LOW_B),    FIRST(PLAIN),
 		{ "", MODELS_ALL },
 	};
-	char text[ARRAY_LEN(models)][60];
-	const char *rows[ARRAY_LEN(models)];
+	size_t i = table_under(".It Sy Models Ta");
 
 	(void)state;
-	for (size_t i = 0; i + 1 < ARRAY_LEN(models); i++) {
-		snprintf(text[i], sizeof(text[i]), ".It %s Ta %u Ta %u\n",
-			 models[i].name, models[i].first,
-			 models[i + 1].first - models[i].first);
-		rows[i] = text[i];
-	}
-	table_is(".It Sy Models Ta", rows, ARRAY_LEN(models) - 1);
+	for (size_t k = 0; k + 1 < ARRAY_LEN(models); k++)
+		row_is(i++, ".It %s Ta %u Ta %u", models[k].name,
+		       models[k].first, models[k + 1].first - models[k].first);
+	assert_string_equal(lines[i], ".El");
 }
 
 static void
 constants_have_these_values(void **state)
 {
-#define CONSTANT(name)                                                         \
-	{                                                                      \
-#name, name                                                    \
-	}
-	static const struct {
-		const char *name;
-		unsigned value;
-	} constants[] = {
+	static const struct manual_constant constants[] = {
 		CONSTANT(CHUNK_SEQS),   CONSTANT(CHUNK_LITS),
 		CONSTANT(CHUNK_PIECE),  CONSTANT(LANES),
 		CONSTANT(REPS),         CONSTANT(MATCH_MIN),
@@ -99,18 +56,15 @@ constants_have_these_values(void **state)
 		CONSTANT(BLOCK_HEAD),   CONSTANT(BLOCK_TWO_MODELS),
 		CONSTANT(BLOCK_PRIORS), CONSTANT(MODELS_ALL),
 	};
-	char text[ARRAY_LEN(constants)][60];
-	const char *rows[ARRAY_LEN(constants)];
+	char codec[20];
+	size_t i = 0;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(constants); i++) {
-		snprintf(text[i], sizeof(text[i]), ".It Dv %s Ta %u Ta ",
-			 constants[i].name, constants[i].value);
-		rows[i] = text[i];
-	}
-	table_is(".It Sy Name Ta Sy Value", rows, ARRAY_LEN(constants));
-	snprintf(text[0], sizeof(text[0]), "Codec %u\n", CODEC_PAGE);
-	assert_non_null(strstr(page, text[0]));
+	constants_are(constants, ARRAY_LEN(constants));
+	snprintf(codec, sizeof(codec), "Codec %u", CODEC_PAGE);
+	while (i < nlines && strcmp(lines[i], codec) != 0)
+		i++;
+	assert_true(i < nlines);
 }
 
 /* Other models under the same number would be read as damage, or worse. */
@@ -135,5 +89,6 @@ main(void)
 		cmocka_unit_test(models_begin_as_their_number_says),
 	};
 
-	return cmocka_run_group_tests_name("page-manual", tests, load, NULL);
+	return cmocka_run_group_tests_name("page-manual", tests, load,
+					   manual_unload);
 }

@@ -4,17 +4,13 @@
  */
 #include "config.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "codec/codec.h"
 #include "common/link.h"
 #include "common/mem.h"
 #include "dedup/base.h"
 #include "receiver/coverage.h"
 #include "sender/window.h"
-#include "tests/test.h"
+#include "tests/manual.h"
 #include "tools/transfer.h"
 #include "wire/frame.h"
 #include "wire/hello.h"
@@ -26,68 +22,11 @@
 #include "wire/session.h"
 #include "wire/talk.h"
 
-#define LINES_MAX 1000
-
-static char *lines[LINES_MAX];
-static bool known[LINES_MAX];
-static size_t nlines;
-
 static int
 load(void **state)
 {
-	char path[512], line[512];
-	FILE *f;
-
 	(void)state;
-	snprintf(path, sizeof(path), "%s/docs/virt-mig-protocol.7",
-		 getenv("srcdir") ? getenv("srcdir") : ".");
-	f = fopen(path, "r");
-	if (!f)
-		return -1;
-	while (nlines < LINES_MAX && fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = '\0';
-		lines[nlines++] = strdup(line);
-	}
-	fclose(f);
-	return 0;
-}
-
-static int
-unload(void **state)
-{
-	(void)state;
-	while (nlines > 0)
-		free(lines[--nlines]);
-	return 0;
-}
-
-/* The first row of the table below this heading. */
-static size_t
-table_under(const char *heading)
-{
-	size_t i = 0;
-
-	while (i < nlines && strncmp(lines[i], heading, strlen(heading)) != 0)
-		i++;
-	if (i == nlines)
-		fail_msg("the page has no '%s'", heading);
-	return i + 1;
-}
-
-/* Row i begins like this. */
-static void __attribute__((format(printf, 2, 3)))
-row_is(size_t i, const char *fmt, ...)
-{
-	char want[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(want, sizeof(want), fmt, ap);
-	va_end(ap);
-	if (i >= nlines || strncmp(lines[i], want, strlen(want)) != 0)
-		fail_msg("the page says '%s', not '%s'",
-			 i < nlines ? lines[i] : "", want);
-	known[i] = true;
+	return manual_load("virt-mig-protocol.7");
 }
 
 /* The states in which somebody may hear message t, and who. */
@@ -231,14 +170,7 @@ bases_and_errors_have_these_numbers(void **state)
 static void
 constants_have_these_values(void **state)
 {
-#define CONSTANT(name)                                                         \
-	{                                                                      \
-#name, name                                                    \
-	}
-	static const struct {
-		const char *name;
-		uint64_t value;
-	} constants[] = {
+	static const struct manual_constant constants[] = {
 		CONSTANT(HELLO_VERSION),       CONSTANT(HELLO_OLDEST_VERSION),
 		CONSTANT(HELLO_MEMORY_IMAGE),  CONSTANT(HELLO_LIVE),
 		CONSTANT(MESSAGE_HEAD_BYTES),  CONSTANT(MESSAGE_TEXT_MAX),
@@ -261,13 +193,9 @@ constants_have_these_values(void **state)
 		CONSTANT(TALK_PING_MS),        CONSTANT(TALK_SLOW_BYTES),
 		CONSTANT(TRANSFER_PORT),
 	};
-	size_t i = table_under(".It Sy Name Ta Sy Value");
 
 	(void)state;
-	for (size_t k = 0; k < ARRAY_LEN(constants); k++)
-		row_is(i++, ".It Dv %s Ta %llu Ta ", constants[k].name,
-		       (unsigned long long)constants[k].value);
-	assert_string_equal(lines[i], ".El");
+	constants_are(constants, ARRAY_LEN(constants));
 }
 
 /* Numbers that stand in sentences. */
@@ -337,5 +265,6 @@ main(void)
 		cmocka_unit_test(the_page_names_nothing_else),
 	};
 
-	return cmocka_run_group_tests_name("protocol", tests, load, unload);
+	return cmocka_run_group_tests_name("protocol", tests, load,
+					   manual_unload);
 }

@@ -15,9 +15,8 @@
 #include "common/link.h"
 #include "common/mem.h"
 #include "common/tls.h"
+#include "tests/certs.h"
 #include "tests/test.h"
-
-static char certs[] = "/tmp/test-tls.XXXXXX";
 
 static struct tls_names allowed; /* who may come as a client, if anything */
 
@@ -355,29 +354,6 @@ strangers_are_refused(void **state)
 			fail_msg("stranger %zu got in", i);
 		check_refused(&out, cases[i].why);
 	}
-}
-
-static int
-make_certs(void **state)
-{
-	char command[512];
-
-	(void)state;
-	if (!mkdtemp(certs))
-		return -1;
-	snprintf(command, sizeof(command), "sh '%s/tests/certs.sh' %s",
-		 getenv("srcdir") ? getenv("srcdir") : ".", certs);
-	return system(command);
-}
-
-static int
-remove_certs(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -r %s", certs);
-	return system(command);
 }
 
 int

@@ -1,47 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <string.h>
-
-#include "tests/fuzz/fuzz.h"
-#include "tests/make-linux.h"
+#include "tests/fuzz/patched-linux.h"
 
 #include "classify/guest-now.h"
 
-/* A small Linux guest that runs: the input changes words, three bytes say where
- * and eight to what, one more of them each time that the memory is read anew.
- * What is said to be free is a page of it.
+/* The guest runs: one more word of it changes each time that its memory is read
+ * anew.  What is said to be free is a page of it.
  */
-#define PATCH 11
 #define CLOCK 0x3c008
 
-static uint8_t mem[LINUX_BYTES];
-static const uint8_t *patches;
-static size_t left;
-
-static const uint8_t *
-made_page(void *arg, uint64_t gpa, uint8_t scratch[4096])
-{
-	(void)arg;
-	if (gpa >= LINUX_BYTES)
-		return NULL;
-	memcpy(scratch, mem + gpa, PAGE_BYTES);
-	return scratch;
-}
+static struct span patches;
 
 static void
 forget(void *arg)
 {
-	uint32_t at;
-
 	(void)arg;
-	if (left < PATCH)
-		return;
-	at = patches[0] | (uint32_t)patches[1] << 8 |
-	     (uint32_t)patches[2] << 16;
-	memcpy(mem + at % (LINUX_BYTES - 7), patches + 3, 8);
-	patches += PATCH;
-	left -= PATCH;
+	(void)patch_next(&patches);
 }
 
 static void
@@ -71,8 +46,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	linux_make(mem);
 	linux_put(mem, AT_IMAGE_2 + 8 * 8, 0x83 | UINT64_C(1) << 63);
 	linux_put(mem, CLOCK, UINT64_C(0xfffedb08));
-	patches = data;
-	left = size;
+	patches = span_of(data, size);
 	if (guest_open(&g, &p, &e) < 0)
 		return 0;
 	/* Even in a guest that no check would pass. */
@@ -89,17 +63,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return 0;
 }
 
-static void
-patch(struct buf *out, uint32_t at, uint64_t word)
-{
-	uint8_t bytes[PATCH] = { (uint8_t)at, (uint8_t)(at >> 8),
-				 (uint8_t)(at >> 16) };
-	struct err e;
-
-	memcpy(bytes + 3, &word, 8);
-	fuzz_ok(buf_put(out, bytes, sizeof(bytes), &e), &e);
-}
-
 const char *
 fuzz_seed(unsigned i, struct buf *out)
 {
@@ -108,16 +71,16 @@ fuzz_seed(unsigned i, struct buf *out)
 		return "sound";
 	case 1:
 		for (uint64_t k = 0; k < 20; k++)
-			patch(out, AT_PAGES + PFN_FREE * 64 + 40, k % 5);
+			patch_put(out, AT_PAGES + PFN_FREE * 64 + 40, k % 5);
 		return "orders";
 	case 2:
 		for (uint64_t k = 0; k < 20; k++)
-			patch(out, AT_PAGES + PFN_ANON * 64 + 48,
-			      k % 2 ? 0xffffff7f : 0x1ffffff7f);
+			patch_put(out, AT_PAGES + PFN_ANON * 64 + 48,
+				  k % 2 ? 0xffffff7f : 0x1ffffff7f);
 		return "types";
 	case 3:
-		patch(out, AT_SECTIONS, MADE_DIRECT + 0x7f0f);
-		patch(out, CLOCK, 1);
+		patch_put(out, AT_SECTIONS, MADE_DIRECT + 0x7f0f);
+		patch_put(out, CLOCK, 1);
 		return "sections";
 	default:
 		return NULL;

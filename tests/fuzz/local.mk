@@ -54,4 +54,4 @@ check_LIBRARIES = %D%/libreplay.a
 %C%_libreplay_a_SOURCES = %D%/replay.c %D%/fuzz.h
 
 TESTS += %D%/replay.sh
-EXTRA_DIST += %D%/engine.h %D%/live-peer.h %D%/make-seeds %D%/memory.h %D%/peer.h %D%/replay.sh %D%/run %D%/seeds
+EXTRA_DIST += %D%/engine.h %D%/live-peer.h %D%/make-seeds %D%/memory.h %D%/patched-linux.h %D%/peer.h %D%/replay.sh %D%/run %D%/seeds
