@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <libvirt/libvirt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -107,6 +108,33 @@ there_are_not_endlessly_many(void **state)
 	assert_err(parse(xml), &e, ERR_LIMIT);
 }
 
+/* libvirt's own test driver: a VM that lives in this process. */
+static void
+one_that_is_to_come_must_be_paused(void **state)
+{
+	virConnectPtr conn = virConnectOpen("test:///default");
+	virDomainPtr dom = conn ? virDomainLookupByName(conn, "test") : NULL;
+	uint8_t uuid[VIR_UUID_BUFLEN];
+
+	(void)state;
+	assert_non_null(dom);
+	assert_int_equal(virDomainGetUUID(dom, uuid), 0);
+	assert_ok(domain_look_up("test:///default", uuid, false, &d, &e), &e);
+	assert_string_equal(d.name, "test");
+	domain_free(&d);
+	assert_err(domain_look_up("test:///default", uuid, true, &d, &e), &e,
+		   ERR_USAGE);
+	assert_non_null(strstr(e.text, "not paused"));
+	assert_int_equal(virDomainSuspend(dom), 0);
+	assert_ok(domain_look_up("test:///default", uuid, true, &d, &e), &e);
+	domain_free(&d);
+	uuid[0] ^= 1;
+	assert_err(domain_look_up("test:///default", uuid, true, &d, &e), &e,
+		   ERR_SYSTEM);
+	virDomainFree(dom);
+	virConnectClose(conn);
+}
+
 int
 main(void)
 {
@@ -115,6 +143,7 @@ main(void)
 		cmocka_unit_test(what_is_no_image_of_this_host_is_passed_over),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(there_are_not_endlessly_many),
+		cmocka_unit_test(one_that_is_to_come_must_be_paused),
 	};
 
 	return cmocka_run_group_tests_name("domain", tests, NULL, NULL);

@@ -319,6 +319,47 @@ once_the_guest_is_stopped_there_is_no_other(void **state)
 	assert_int_not_equal(w.receiver_why.code, ERR_NONE);
 }
 
+static bool silent;
+
+static bool
+nothing_once_it_is_silent(struct world *x, bool up, enum message_type type)
+{
+	(void)x, (void)up, (void)type;
+	return !silent;
+}
+
+static bool
+the_guest_is_stopped(const struct world *x)
+{
+	return live_sender_stats(x->s)->paused;
+}
+
+/* A cable that carries nothing any more, and does not say so. */
+static void
+once_the_guest_is_stopped_silence_is_short(void **state)
+{
+	uint64_t since;
+
+	(void)state;
+	make_guest_stream(&stream, true);
+	world_channel(&w, &stream);
+	w.channels[0].stop = before_eof();
+	w.pass = nothing_once_it_is_silent;
+	w.reconnect_ms = 10000;
+	silent = false;
+	world_begin(&w);
+	world_run(&w, the_guest_is_stopped);
+	silent = true;
+	since = clock_wall_ns();
+	world_run(&w, sender_is_over);
+	assert_in_range(clock_wall_ns() - since, 2000000000, 6000000000);
+	assert_int_equal(w.asked, 0);
+	assert_true(w.channels[0].source_closed);
+	live_receiver_cancel(w.r, &w.sender_why);
+	world_run(&w, receiver_is_over);
+	assert_true(w.channels[0].dest_closed);
+}
+
 static void
 a_stranger_does_not_take_a_session_over(void **state)
 {
@@ -477,6 +518,7 @@ main(void)
 		sentence(nobody_waits_for_another_when_qemu_there_is_gone),
 		sentence(nobody_waits_for_another_when_qemu_here_is_gone),
 		sentence(once_the_guest_is_stopped_there_is_no_other),
+		sentence(once_the_guest_is_stopped_silence_is_short),
 		sentence(a_stranger_does_not_take_a_session_over),
 		sentence(a_pause_inside_of_a_page_is_not_the_end_of_it),
 		sentence(what_is_not_understood_is_copied),
