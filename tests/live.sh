@@ -173,6 +173,31 @@ migrate a && guest_checked vm b >>"$dir/log" && tidy &&
 	holds ".pages.ref + 3000 < $refs and .frames_refused == 0"
 result $? "an image that is newer than its index is not looked into"
 
+# The VM's own disk, over a base that both hosts hold; nobody has indexed it.
+base=$hosts/guest/base.img
+python3 "$srcdir/tests/hosts/text-image.py" "$base" 16 &&
+	qemu-img create -q -f qcow2 -F raw -b "$base" "$hosts/guest/over.qcow2"
+for h in a b; do
+	migd_stop $h
+	migd_start $h good </dev/null
+done
+indexed() { # HOST
+	host "$1" env VIRT_MIG_INDEX_DIR="$hosts/$1/index" "$tool" \
+		index check "$base"
+}
+guest_end vm
+DISK=$hosts/guest/over.qcow2 DISK_FORMAT=qcow2 fresh
+migrate a --unsafe --persistent && guest_checked vm b >>"$dir/log" && tidy &&
+	holds '.pages.ref < 4000' &&
+	host b virsh dominfo vm | grep -q 'Persistent: *yes'
+result $? "the VM's own image has no index: it goes all the same"
+hosts_wait 300 indexed a && hosts_wait 300 indexed b
+result $? "and has one soon after, at both hosts"
+migrate b --unsafe --undefinesource && guest_checked vm a >>"$dir/log" &&
+	tidy && holds '.pages.ref > 4000 and .frames_refused == 0' &&
+	! host b virsh dominfo vm >/dev/null 2>&1
+result $? "so that on the way back what it holds is not sent"
+
 for h in a b; do
 	truncate -s 64M "$hosts/$h/lib/images/disk.img"
 done
