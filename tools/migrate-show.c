@@ -124,7 +124,7 @@ show_text(const struct migrate_wish *w, const struct migrate_result *r)
 		printf("  the connection was lost and made again %llu times\n",
 		       (unsigned long long)number(s, "reconnects"));
 	if (opaque)
-		printf("  nothing could be saved: %s\n", opaque);
+		printf("  saved little  %s\n", opaque);
 }
 
 int
