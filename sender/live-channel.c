@@ -45,10 +45,9 @@ channel_bytes(const struct live_channel *c)
 static bool
 channel_is_early(const struct live_channel *c)
 {
-	const struct live_sender *s = c->sender;
+	const struct stream_parser *first = &c->sender->channels[0]->parser;
 
-	return c->number > 0 && s->blocks.n == 0 &&
-	       !s->channels[0]->parser.opaque;
+	return c->number > 0 && !stream_has_blocks(first) && !first->opaque;
 }
 
 static bool

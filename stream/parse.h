@@ -109,6 +109,9 @@ int stream_last(struct stream_parser *p, const uint8_t *in, size_t n,
 	__attribute__((nonnull(1, 4), warn_unused_result));
 
 /* The bytes before the page of a STREAM_PAGE, or all the bytes of a
+/* Whether the main channel, whose parser this is, has listed all RAM blocks. */
+bool stream_has_blocks(const struct stream_parser *p) __attribute__((nonnull));
+
  * STREAM_ZERO: what stood there, made again.  Returns how many.  The block is
  * one of the table.
  */

@@ -198,6 +198,12 @@ stream_step_blocks(struct stream_parser *p, struct stream_look *l,
 	return true;
 }
 
+bool
+stream_has_blocks(const struct stream_parser *p)
+{
+	return p->blocks_listed && p->blocks_left == 0;
+}
+
 size_t
 stream_put_head(const struct stream_blocks *blocks, enum stream_item_kind kind,
 		uint32_t block, uint64_t offset, bool continues,
