@@ -233,7 +233,7 @@ qemu_stream_lay_out(struct qemu_stream *q, struct memory *m, struct err *e)
 	struct stream_item it;
 
 	while (stream_last(&q->parser, q->held.data, q->held.len, &it)) {
-		if (q->parser.opaque)
+		if (q->parser.opaque || q->parser.role == STREAM_NEW)
 			break;
 		if (take_item(q, &it, e) < 0)
 			return -1;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <assert.h>
+
 #include "common/mem.h"
 #include "stream/parse-impl.h"
 #include "stream/parse.h"
@@ -97,21 +99,68 @@ static stream_step *const steps[] = {
 	[STATE_OPAQUE] = step_rest,
 };
 
+/* The bytes at 'in', behind those of the record before them that were passed
+ * on in pieces, which are put together in whole.
+ */
+static struct stream_look
+look_over(const struct stream_parser *p, const uint8_t *in, size_t n,
+	  uint8_t whole[STREAM_WANT_MAX])
+{
+	size_t now = MIN(n, STREAM_WANT_MAX - p->nheld);
+
+	if (p->nheld == 0)
+		return (struct stream_look){ in, n, 0 };
+	memcpy(whole, p->held, p->nheld);
+	memcpy(whole + p->nheld, in, now);
+	return (struct stream_look){ whole, p->nheld + now, 0 };
+}
+
+/* A record ends at l->at: its item is what of it was not passed on before.
+ * False where that is nothing.
+ */
+static bool
+take_record(struct stream_parser *p, const struct stream_look *l,
+	    struct stream_item *it)
+{
+	if (p->nheld > 0) {
+		const uint8_t *bytes = it->bytes;
+
+		if (l->at <= p->nheld) {
+			p->nheld -= (uint32_t)l->at;
+			memmove(p->held, p->held + l->at, p->nheld);
+			return false;
+		}
+		/* A page that begins before has no head to stand behind. */
+		*it = (struct stream_item){ .kind = it->kind == STREAM_EOF
+							    ? STREAM_EOF
+							    : STREAM_BYTES,
+					    .bytes = bytes,
+					    .block = STREAM_NO_BLOCK };
+	}
+	it->len = l->at - p->nheld;
+	p->nheld = 0;
+	/* QEMU writes out what it has before it writes a footer. */
+	it->section_end = p->state == STATE_RECORD ||
+			  p->state == STATE_FOOTER || p->state == STATE_PACKET;
+	return true;
+}
+
 int
 stream_next(struct stream_parser *p, const uint8_t *in, size_t n,
 	    struct stream_item *it, size_t *want)
 {
-	struct stream_look l = { in, n, 0 };
+	uint8_t whole[STREAM_WANT_MAX];
+	struct stream_look l;
 
-	*it = (struct stream_item){ .bytes = in, .block = STREAM_NO_BLOCK };
-	if (n == 0 || !steps[p->state](p, &l, it)) {
-		*want = MAX(l.at, n + 1);
-		return 0;
-	}
-	it->len = l.at;
-	/* QEMU writes out what it has before it writes a footer. */
-	it->section_end = p->state == STATE_RECORD ||
-			  p->state == STATE_FOOTER || p->state == STATE_PACKET;
+	do {
+		*it = (struct stream_item){ .bytes = in,
+					    .block = STREAM_NO_BLOCK };
+		l = look_over(p, in, n, whole);
+		if (n == 0 || !steps[p->state](p, &l, it)) {
+			*want = MAX(l.at - MIN(l.at, p->nheld), n + 1);
+			return 0;
+		}
+	} while (!take_record(p, &l, it));
 	return 1;
 }
 
@@ -119,20 +168,24 @@ int
 stream_last(struct stream_parser *p, const uint8_t *in, size_t n,
 	    struct stream_item *it)
 {
-	struct stream_look l = { in, n, 0 };
+	uint8_t whole[STREAM_WANT_MAX];
+	struct stream_look l;
 	size_t want;
 
 	if (stream_next(p, in, n, it, &want))
 		return 1;
 	if (n == 0)
 		return 0;
-	if (p->state == STATE_DEVICES && stream_devices_end(p, &l)) {
-		it->len = l.at;
-		return 1;
-	}
-	if (!stream_cut_page(p, &l))
-		(void)stream_go_opaque(p, &l,
-				       "cut off in the middle of a record");
+	l = look_over(p, in, n, whole);
+	if (p->state == STATE_DEVICES && stream_devices_end(p, &l))
+		return take_record(p, &l, it) ? 1 : stream_last(p, in, n, it);
 	it->len = n;
+	if (stream_cut_page(p, &l)) {
+		p->nheld = 0;
+	} else {
+		assert(n <= sizeof(p->held) - p->nheld);
+		memcpy(p->held + p->nheld, in, n);
+		p->nheld += (uint32_t)n;
+	}
 	return 1;
 }

@@ -81,6 +81,8 @@ struct stream_parser {
 	uint64_t skip, page_sizes, blocks_left;
 	uint32_t npages, next_page;
 	uint64_t pages[STREAM_PACKET_PAGES];
+	uint32_t nheld; /* bytes of a record that were passed on already */
+	uint8_t held[STREAM_WANT_MAX];
 };
 
 /* A parser for a new connection of the migration whose table is 'blocks',
@@ -100,18 +102,17 @@ int stream_next(struct stream_parser *p, const uint8_t *in, size_t n,
 
 /* As stream_next() where no more bytes will come for a while, because the
  * connection is at its end or has been idle: what stream_next() waits for is
- * not waited for.  0 only when n is 0.  A page that this cuts is passed on as
- * STREAM_BYTES, and what follows is a record again; if it cuts anything else,
- * the rest of the connection is opaque.
+ * not waited for.  0 only when n is 0.  What this cuts is passed on as
+ * STREAM_BYTES, in pieces; behind it the stream is understood again.
  */
 int stream_last(struct stream_parser *p, const uint8_t *in, size_t n,
 		struct stream_item *it)
 	__attribute__((nonnull(1, 4), warn_unused_result));
 
-/* The bytes before the page of a STREAM_PAGE, or all the bytes of a
 /* Whether the main channel, whose parser this is, has listed all RAM blocks. */
 bool stream_has_blocks(const struct stream_parser *p) __attribute__((nonnull));
 
+/* The bytes before the page of a STREAM_PAGE, or all the bytes of a
  * STREAM_ZERO: what stood there, made again.  Returns how many.  The block is
  * one of the table.
  */

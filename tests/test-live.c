@@ -426,6 +426,39 @@ a_pause_inside_of_a_page_is_not_the_end_of_it(void **state)
 			 PASSES * (MAKE_PAGES + 1) + MAKE_PAGES);
 }
 
+/* Where the head of a page begins, after that many bytes. */
+static size_t
+head_behind(size_t at)
+{
+	struct buf head;
+	const uint8_t *found;
+
+	buf_init(&head, 16);
+	make_head(&head, 0x08, 5, NULL);
+	found = memmem(stream.data + at, stream.len - at, head.data, head.len);
+	buf_fini(&head);
+	assert_non_null(found);
+	return (size_t)(found - stream.data);
+}
+
+/* And inside of what stands before a page: that page is copied, no more. */
+static void
+a_pause_inside_of_a_head_is_not_the_end_of_it(void **state)
+{
+	(void)state;
+	make_guest_stream(&stream, true);
+	world_channel(&w, &stream);
+	w.channels[0].stop = head_behind(stream.len / 2) + 3;
+	world_begin(&w);
+	world_run(&w, all_said_is_there);
+	w.channels[0].stop = stream.len;
+	world_run(&w, NULL);
+	assert_all_is_well();
+	assert_null(live_sender_stats(w.s)->opaque);
+	assert_int_equal(live_sender_stats(w.s)->pages,
+			 PASSES * (MAKE_PAGES + 1) + MAKE_PAGES);
+}
+
 /* What is no migration that we know is moved all the same, and said to be. */
 static void
 what_is_not_understood_is_copied(void **state)
@@ -529,6 +562,7 @@ main(void)
 		sentence(once_the_guest_is_stopped_silence_is_short),
 		sentence(a_stranger_does_not_take_a_session_over),
 		sentence(a_pause_inside_of_a_page_is_not_the_end_of_it),
+		sentence(a_pause_inside_of_a_head_is_not_the_end_of_it),
 		sentence(what_is_not_understood_is_copied),
 		sentence(channels_open_in_order),
 		sentence(other_channels_wait_for_the_ram),

@@ -69,7 +69,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	stream_blocks_fini(&b2);
 	begin(&p1, &b1, data[1] & 1);
 	seed = data[0];
-	(void)walk_pauses(&p1, in.at, in.left, some_of_it, &seed);
+	w1 = walk_pauses(&p1, in.at, in.left, some_of_it, &seed);
+	fuzz_check(w1.eof <= w2.eof && p1.ram_ended == p2.ram_ended);
+	fuzz_check(p1.opaque == p2.opaque && p1.role == p2.role);
 	stream_blocks_fini(&b1);
 	return 0;
 }
