@@ -4,11 +4,16 @@
 #include "dedup/base.h"
 #include "dedup/vmlinux-run.h"
 
-/* All of it has to be: where its sites are stands behind its pages. */
+/* All of it has to be shared: how to make them stands behind its pages. */
 bool
-base_runs(const struct base *b, uint64_t n)
+base_makes(const struct base *b, uint64_t n)
 {
-	return b->memory && !b->regions && vmlinux_run_has(b->memory, n);
+	if (!b->memory || b->regions)
+		return false;
+	if (b->kind == BASE_KERNEL)
+		return vmlinux_run_has(b->memory, n);
+	return b->kind == BASE_PROGRAMS && b->modules &&
+	       n - b->npages < modules_npages(b->modules);
 }
 
 const uint8_t *
@@ -19,6 +24,11 @@ base_page(const struct base *b, uint64_t n, uint8_t scratch[4096],
 
 	if (b->memory && n < b->npages)
 		return memory_page(b->memory, n);
+	if (b->modules)
+		return modules_page(b->modules, (uint32_t)(n - b->npages),
+				    scratch, e) < 0
+			       ? NULL
+			       : scratch;
 	if (b->memory) {
 		vmlinux_run_make(b->memory, n, scratch);
 		return scratch;

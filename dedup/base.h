@@ -9,6 +9,7 @@
 #include "common/digest.h"
 #include "dedup/image.h"
 #include "dedup/index.h"
+#include "dedup/modules.h"
 #include "memory/memory.h"
 #include "wire/offer.h"
 
@@ -32,12 +33,15 @@ struct base {
 	struct image *image;         /* BASE_IMAGE */
 	const struct index *index;   /* BASE_IMAGE, where it is searched */
 	const struct memory *memory; /* of all but images */
+	struct modules *modules;     /* of programs; NULL: none */
 	const uint8_t *regions;      /* bit r: region r is shared; NULL: all */
 	const struct fingerprint *fps; /* of each page; NULL: not known */
 };
 
-/* Whether a kernel has page n >= npages, of it as it runs, and is shared. */
-bool base_runs(const struct base *b, uint64_t n) __attribute__((nonnull));
+/* Whether there is a page n >= npages, which is made of all of the base, and that
+ * is shared: of a kernel as it runs, of a module.
+ */
+bool base_makes(const struct base *b, uint64_t n) __attribute__((nonnull));
 
 static inline bool
 base_shares(const struct base *b, uint64_t n)
@@ -45,7 +49,7 @@ base_shares(const struct base *b, uint64_t n)
 	uint64_t r = n / BASE_REGION_PAGES;
 
 	if (n >= b->npages)
-		return b->kind == BASE_KERNEL && base_runs(b, n);
+		return base_makes(b, n);
 	return (!b->regions || (b->regions[r / 8] >> r % 8 & 1));
 }
 

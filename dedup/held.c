@@ -329,9 +329,11 @@ held_name_programs(struct held *h, const struct held *image, struct err *e)
 		return -1;
 	}
 	h->regions = h->own_regions;
+	h->modules = modules_new(&h->memory, image->image);
 	h->base = (struct base){ .kind = BASE_PROGRAMS,
 				 .npages = h->memory.npages,
 				 .memory = &h->memory,
+				 .modules = h->modules,
 				 .fps = h->own_fps };
 	return 0;
 }
@@ -377,6 +379,7 @@ held_offer(const struct held *held, size_t n,
 void
 held_close(struct held *h)
 {
+	modules_free(h->modules);
 	index_close(h->index);
 	image_close(h->image);
 	memory_close(&h->memory);

@@ -24,6 +24,7 @@ struct held {
 	struct memory memory;
 	struct fingerprint *own_fps;
 	struct digest *own_regions;
+	struct modules *modules;
 };
 
 /* A disk image, with the index at its default place, built there first if it

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ struct image {
 	size_t nparts;
 	uint64_t nblocks;
 	char *path;
+	pthread_mutex_t lock; /* of reading where nothing is mapped */
 };
 
 static int
@@ -45,6 +47,7 @@ image_open_as(const char *path, const char *format, struct err *e)
 		(void)err_sys(e, "%s", path);
 		return NULL;
 	}
+	pthread_mutex_init(&img->lock, NULL);
 	if (disk_open(&img->disk, path, format, e) < 0 ||
 	    image_init(img, path, e) < 0) {
 		image_close(img);
@@ -63,6 +66,7 @@ image_take(const char *name, const char *format, int fd, struct err *e)
 		(void)err_sys(e, "%s", name);
 		return NULL;
 	}
+	pthread_mutex_init(&img->lock, NULL);
 	if (disk_take(&img->disk, name, format, fd, e) < 0 ||
 	    image_init(img, name, e) < 0) {
 		image_close(img);
@@ -83,6 +87,7 @@ image_close(struct image *img)
 	if (!img)
 		return;
 	disk_close(&img->disk);
+	pthread_mutex_destroy(&img->lock);
 	free(img->path);
 	free(img);
 }
@@ -169,9 +174,9 @@ image_block(const struct image *img, uint64_t n)
 	return img->disk.data + byte_of(part_of(img, n), n);
 }
 
-int
-image_read(struct image *img, uint64_t first, uint64_t n, uint8_t *out,
-	   struct err *e)
+static int
+image_read_parts(struct image *img, uint64_t first, uint64_t n, uint8_t *out,
+		 struct err *e)
 {
 	if (first > img->nblocks || n > img->nblocks - first)
 		return err_set(e, ERR_CORRUPT,
@@ -189,6 +194,20 @@ image_read(struct image *img, uint64_t first, uint64_t n, uint8_t *out,
 		n -= here;
 	}
 	return 0;
+}
+
+int
+image_read(struct image *img, uint64_t first, uint64_t n, uint8_t *out,
+	   struct err *e)
+{
+	int ret;
+
+	if (img->disk.data)
+		return image_read_parts(img, first, n, out, e);
+	pthread_mutex_lock(&img->lock);
+	ret = image_read_parts(img, first, n, out, e);
+	pthread_mutex_unlock(&img->lock);
+	return ret;
 }
 
 /* The blocks of a run of bytes.  What holds data in part holds data; but what

@@ -51,7 +51,7 @@ uint64_t image_offset(const struct image *img, uint64_t n);
 /* The 4096 bytes of block n if the image is mapped, else NULL. Any thread. */
 const uint8_t *image_block(const struct image *img, uint64_t n);
 /* Reads blocks first .. first+n-1 into out; ERR_CORRUPT if there are not that
- * many.  One thread at a time where image_block() gives NULL.
+ * many.  Any thread.
  */
 int image_read(struct image *img, uint64_t first, uint64_t n, uint8_t *out,
 	       struct err *e) __attribute__((nonnull, warn_unused_result));

@@ -7,6 +7,8 @@ noinst_LIBRARIES += %D%/libdedup.a
 	%D%/delta.c %D%/delta.h \
 	%D%/keyed.c %D%/keyed.h \
 	%D%/match.c %D%/match.h \
+	%D%/module.c %D%/module.h \
+	%D%/modules.c %D%/modules.h \
 	%D%/normal.c %D%/normal.h \
 	%D%/pe.c %D%/pe.h \
 	%D%/programs.c %D%/programs.h \

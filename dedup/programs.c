@@ -13,6 +13,7 @@
 #include "common/page.h"
 #include "dedup/core.h"
 #include "dedup/elf-program.h"
+#include "dedup/modules.h"
 #include "dedup/pe.h"
 #include "dedup/programs.h"
 #include "dedup/table.h"
@@ -25,8 +26,10 @@
 #define PROGRAMS_WORK_MAX (1u << 23)
 /* An address where no guest has memory, so that nothing is found by place. */
 #define PROGRAMS_GPA (UINT64_C(1) << 40)
-/* In the header page, behind the core's own: the root of the image. */
-#define PROGRAMS_ROOT_AT 2048
+/* In the header page, behind the core's own: the root of the image.  At 2048
+ * had it those that were made before there were modules.
+ */
+#define PROGRAMS_ROOT_AT 2112
 
 struct programs {
 	struct image *img;
@@ -34,6 +37,7 @@ struct programs {
 	uint64_t block;              /* where the file begins that is read */
 	struct newfile file;
 	struct table seen; /* by hash: copies are kept once */
+	struct modules_list modules;
 	uint64_t npages, work;
 	uint8_t *chunk, *bytes;
 };
@@ -147,6 +151,24 @@ read_file(void *arg, uint64_t offset, void *out, size_t n)
 	return true;
 }
 
+/* How long the list of modules is says nothing about how long they are. */
+static int
+add_module(struct programs *p, uint64_t block, const uint8_t head[4096],
+	   struct err *e)
+{
+	struct module m;
+	int ret;
+
+	if (p->work > PROGRAMS_WORK_MAX)
+		return 0;
+	if (modules_read(&m, p->img, block, head, e) < 0)
+		return -1;
+	p->work += m.npages + m.nblocks;
+	ret = modules_list_add(&p->modules, block, &m, e);
+	free(m.bytes);
+	return ret;
+}
+
 static int
 add_any(struct programs *p, uint64_t block, const uint8_t head[4096],
 	struct err *e)
@@ -157,7 +179,11 @@ add_any(struct programs *p, uint64_t block, const uint8_t head[4096],
 	p->block = block;
 	if (len > 0)
 		return add_program(p, block, len, e);
-	return p->linux_too ? elf_program_pages(head, &elf, e) : 0;
+	if (!p->linux_too)
+		return 0;
+	if (elf_program_pages(head, &elf, e) < 0)
+		return -1;
+	return add_module(p, block, head, e);
 }
 
 static int
@@ -197,9 +223,15 @@ look(struct programs *p, const struct digest *root, const struct index_how *how,
 		if (more < 0 || (more > 0 && look_at_run(p, &run, how, e) < 0))
 			return -1;
 	}
-	core_header(PROGRAMS_GPA, p->npages * PAGE_BYTES, header);
+	if (modules_list_end(&p->modules, e) < 0)
+		return -1;
+	core_header(PROGRAMS_GPA,
+		    p->npages * PAGE_BYTES + p->modules.modules.len, header);
 	memcpy(header + PROGRAMS_ROOT_AT, root->b, DIGEST_BYTES);
-	if (newfile_write(&p->file, 0, header, sizeof(header), e) < 0)
+	if (newfile_write(&p->file, 0, header, sizeof(header), e) < 0 ||
+	    newfile_write(&p->file, (p->npages + 1) * PAGE_BYTES,
+			  p->modules.modules.data, p->modules.modules.len,
+			  e) < 0)
 		return -1;
 	return newfile_commit(&p->file, e);
 }
@@ -214,6 +246,7 @@ make(const char *path, struct image *img, const struct digest *root,
 			      .file = { .fd = -1 } };
 	int ret = -1;
 
+	modules_list_init(&p.modules);
 	p.chunk = malloc(PROGRAMS_CHUNK * PAGE_BYTES);
 	p.bytes = malloc(PE_BYTES_MAX);
 	if (!p.chunk || !p.bytes)
@@ -223,6 +256,7 @@ make(const char *path, struct image *img, const struct digest *root,
 		ret = look(&p, root, how, e);
 	newfile_close(&p.file);
 	table_fini(&p.seen);
+	modules_list_fini(&p.modules);
 	free(p.chunk);
 	free(p.bytes);
 	return ret;

@@ -7,6 +7,7 @@
 #include "classify/fill.h"
 #include "common/mem.h"
 #include "common/page.h"
+#include "dedup/delta.h"
 #include "dedup/normal.h"
 #include "dedup/vmlinux-run.h"
 #include "dedup/vmlinux.h"
@@ -37,6 +38,67 @@ lookup_load_held(struct lookup *l, size_t base, struct err *e)
 		if (normal_hash(page, &hash) > 0)
 			table_add(&h->normal, hash, (uint32_t)n);
 	}
+	return 0;
+}
+
+/* Lines are told apart by so many bits before the table is asked. */
+#define LOOKUP_MAY_BITS 21
+
+static uint64_t *
+lookup_may(const struct lookup_modules *ms, uint32_t line, uint64_t *bit)
+{
+	uint32_t n = line >> (32 - LOOKUP_MAY_BITS);
+
+	*bit = UINT64_C(1) << n % 64;
+	return &ms->may[n / 64];
+}
+
+/* The hash of a line for the table, which uses both halves of one. */
+static uint64_t
+lookup_line(uint32_t line)
+{
+	return line * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static void
+lookup_add_line(struct lookup_modules *ms, uint32_t line, uint32_t page)
+{
+	uint64_t bit, *may = lookup_may(ms, line, &bit);
+
+	if (line == 0)
+		return;
+	*may |= bit;
+	table_add(&ms->lines, lookup_line(line), page);
+}
+
+static bool
+lookup_find_line(const struct lookup_modules *ms, uint32_t line, uint32_t *page)
+{
+	uint64_t bit, *may = lookup_may(ms, line, &bit);
+
+	return line != 0 && (*may & bit) &&
+	       table_find(&ms->lines, lookup_line(line), page);
+}
+
+static int
+lookup_load_modules(struct lookup *l, size_t base, struct err *e)
+{
+	const struct modules *ms = l->bases[base].modules;
+	struct lookup_modules *to = &l->modules[l->nmodules];
+	uint32_t n = ms ? modules_npages(ms) : 0;
+
+	if (n == 0 || l->bases[base].regions || l->nmodules == LOOKUP_HELD)
+		return 0;
+	*to = (struct lookup_modules){ .base = base };
+	l->nmodules++;
+	if (table_init(&to->lines, (size_t)n * MODULES_LINES, e) < 0)
+		return -1;
+	to->may = calloc((1u << LOOKUP_MAY_BITS) / 64, sizeof(*to->may));
+	if (!to->may)
+		return err_sys(e, "%u pages of modules", n);
+	for (uint32_t i = 0; i < n; i++)
+		for (unsigned k = 0; k < MODULES_LINES; k++)
+			lookup_add_line(to, modules_line_of(ms, i, k), i);
 	return 0;
 }
 
@@ -96,17 +158,17 @@ lookup_place_kernel(struct lookup *l, size_t base)
 /* Pages that a kernel begins with and that are looked for as they come, */
 #define LOOKUP_FIRST 16
 /* and how many of their words must be there: it patches some. */
-#define LOOKUP_ALIKE (PAGE_WORDS / 4 * 3)
+#define LOOKUP_BEGINS (PAGE_WORDS / 4 * 3)
 
 static bool
-lookup_alike(const uint8_t *page, const uint8_t *kernel)
+lookup_begins(const uint8_t *page, const uint8_t *kernel)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < PAGE_WORDS; i++)
 		n += page_word(kernel, i) != 0 &&
 		     page_word(page, i) == page_word(kernel, i);
-	return n >= LOOKUP_ALIKE;
+	return n >= LOOKUP_BEGINS;
 }
 
 static uint64_t
@@ -134,7 +196,7 @@ lookup_watch_kernels(struct lookup *l, const struct lookup_page *p)
 
 		if (k >= LOOKUP_FIRST || k >= kernel->npages ||
 		    l->nplaces == LOOKUP_PLACES ||
-		    !lookup_alike(p->bytes, memory_page(kernel, k)))
+		    !lookup_begins(p->bytes, memory_page(kernel, k)))
 			continue;
 		l->places[l->nplaces++] = (struct lookup_place){
 			base, gpa - first - k * PAGE_BYTES, 0
@@ -181,7 +243,8 @@ lookup_load(struct lookup *l, struct err *e)
 			 l->nunplaced < LOOKUP_PLACES)
 			l->unplaced[l->nunplaced++] = i;
 		else if (l->bases[i].kind == BASE_PROGRAMS &&
-			 lookup_load_held(l, i, e) < 0)
+			 (lookup_load_held(l, i, e) < 0 ||
+			  lookup_load_modules(l, i, e) < 0))
 			return -1;
 	return 0;
 }
@@ -215,6 +278,10 @@ lookup_fini(struct lookup *l)
 	for (size_t i = 0; i < l->nheld; i++) {
 		table_fini(&l->held[i].equal);
 		table_fini(&l->held[i].normal);
+	}
+	for (size_t i = 0; i < l->nmodules; i++) {
+		table_fini(&l->modules[i].lines);
+		free(l->modules[i].may);
 	}
 	free(l->seen);
 	l->seen = NULL;
@@ -424,4 +491,40 @@ lookup_moved(const struct lookup *l, const uint8_t *page, uint64_t normal,
 		    normal_diff(page, lookup_bytes(l, *ref, scratch), m))
 			return true;
 	return false;
+}
+
+/* Words that may differ: with more, what the codec knows is better. */
+#define LOOKUP_ALIKE_WORDS 256
+
+bool
+lookup_alike(const struct lookup *l, const uint8_t *page, struct plan_ref *ref,
+	     struct plan_delta *d)
+{
+	unsigned best = LOOKUP_ALIKE_WORDS + 1;
+	uint8_t scratch[PAGE_BYTES];
+	struct plan_delta delta;
+	struct err ignored;
+	uint32_t n;
+
+	for (size_t i = 0; i < l->nmodules; i++) {
+		const struct lookup_modules *ms = &l->modules[i];
+		const struct base *b = &l->bases[ms->base];
+		uint64_t last = UINT64_MAX;
+
+		for (unsigned k = 0; k < MODULES_LINES; k++) {
+			if (!lookup_find_line(ms, modules_line(page, k), &n) ||
+			    n == last)
+				continue;
+			last = n;
+			if (!base_page(b, b->npages + n, scratch, &ignored) ||
+			    !delta_make(page, scratch, &delta) ||
+			    delta.nwords >= best)
+				continue;
+			best = delta.nwords;
+			*d = delta;
+			*ref = (struct plan_ref){ (uint8_t)ms->base,
+						  b->npages + n };
+		}
+	}
+	return best <= LOOKUP_ALIKE_WORDS;
 }

@@ -46,6 +46,13 @@ struct lookup {
 		struct table equal, normal;
 	} held[LOOKUP_HELD];
 	size_t nheld;
+	/* Of the modules of programs: which page has such a line. */
+	struct lookup_modules {
+		size_t base;
+		struct table lines;
+		uint64_t *may; /* a bit for some of a line: fits the cache */
+	} modules[LOOKUP_HELD];
+	size_t nmodules;
 	struct plan_ref expect; /* the block after the last image reference */
 };
 
@@ -88,6 +95,13 @@ bool lookup_equal(struct lookup *l, struct lookup_page *p, struct plan_ref *ref)
  */
 bool lookup_moved(const struct lookup *l, const uint8_t *page, uint64_t normal,
 		  struct plan_ref *ref, struct plan_move *m)
+	__attribute__((nonnull));
+
+/* A page of a kernel module that this one is alike, and in which words it
+ * differs.
+ */
+bool lookup_alike(const struct lookup *l, const uint8_t *page,
+		  struct plan_ref *ref, struct plan_delta *d)
 	__attribute__((nonnull));
 
 /* The bytes of a page of any base but an image; scratch may get them. */

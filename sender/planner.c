@@ -98,6 +98,18 @@ planner_know(const struct planning *g, struct plan_ref ref)
 		g->out->fps[g->i] = *fp;
 }
 
+/* Only the kernel's own pages are of modules, where these are known. */
+static bool
+planner_alike(const struct planner *p, uint64_t n, const uint8_t *page,
+	      struct plan_ref *ref, struct plan_delta *d)
+{
+	enum page_class is = p->config.guest ? guest_class(p->config.guest, n)
+					     : CLASS_UNKNOWN;
+
+	return (is == CLASS_KERNEL || is == CLASS_UNKNOWN) &&
+	       lookup_alike(&p->lookup, page, ref, d);
+}
+
 /* A page that no earlier one equals may itself be what later ones equal. */
 static int
 planner_new_page(const struct planning *g, uint64_t hint, struct err *e)
@@ -130,6 +142,10 @@ planner_new_page(const struct planning *g, uint64_t hint, struct err *e)
 			g->out->codes[g->i] = PLAN_DELTA;
 			return plan_put_delta(g->w, n, places[k], &delta, e);
 		}
+	if (planner_alike(p, n, page, &ref, &delta)) {
+		g->out->codes[g->i] = PLAN_DELTA;
+		return plan_put_delta(g->w, n, ref, &delta, e);
+	}
 	if (g->limits->match) {
 		uint64_t t = clock_cpu_ns();
 

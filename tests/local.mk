@@ -82,6 +82,10 @@ check_PROGRAMS += %D%/test-elf-program
 	%D%/test.h
 %C%_test_elf_program_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-elf-program
+check_PROGRAMS += %D%/test-module
+%C%_test_module_SOURCES = %D%/test-module.c %D%/make-module.h %D%/test.h
+%C%_test_module_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-module
 check_PROGRAMS += %D%/test-pool
 %C%_test_pool_SOURCES = %D%/test-pool.c %D%/test.h
 %C%_test_pool_LDADD = $(TEST_LIBS)

@@ -21,6 +21,7 @@ check_PROGRAMS += %D%/fuzz-lime
 check_PROGRAMS += %D%/fuzz-live-receive
 check_PROGRAMS += %D%/fuzz-live-send
 check_PROGRAMS += %D%/fuzz-message
+check_PROGRAMS += %D%/fuzz-module
 check_PROGRAMS += %D%/fuzz-page
 check_PROGRAMS += %D%/fuzz-page-flip
 check_PROGRAMS += %D%/fuzz-partition
