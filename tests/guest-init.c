@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096
@@ -151,6 +152,108 @@ say(const char *path)
 	close(fd);
 }
 
+#define AGE_ROUNDS     6
+#define AGE_CHILDREN   24
+#define AGE_FILES      24
+#define AGE_FILE_PAGES 2048
+
+/* Files that are written, written again and read, more than fit into memory;
+ * every third is deleted first.
+ */
+static void
+churn_files(unsigned round)
+{
+	static uint8_t page[PAGE];
+
+	mkdir("/disk/aged", 0755);
+	for (unsigned k = 0; k < AGE_FILES; k++) {
+		char path[64];
+		int fd;
+
+		snprintf(path, sizeof(path), "/disk/aged/%u",
+			 (round * 7 + k) % AGE_FILES);
+		if ((round + k) % 3 == 2)
+			unlink(path);
+		fd = open(path, O_RDWR | O_CREAT, 0600);
+		for (unsigned i = 0; i < AGE_FILE_PAGES; i += 1 + k % 2) {
+			mark(page, "virt-mig: aged");
+			if (pwrite(fd, page, PAGE, (off_t)i * PAGE) != PAGE)
+				die(path);
+		}
+		if (k % 4 == 0 && fsync(fd) != 0)
+			die(path);
+		for (unsigned i = 0; i < AGE_FILE_PAGES; i += 2)
+			if (pread(fd, page, PAGE, (off_t)i * PAGE) < 0)
+				die(path);
+		close(fd);
+	}
+}
+
+/* Processes that come and go, some with huge pages, of which they give back
+ * every other part.
+ */
+static void
+churn_processes(void)
+{
+	pid_t pids[AGE_CHILDREN];
+
+	for (unsigned i = 0; i < AGE_CHILDREN; i++) {
+		uint8_t *at;
+
+		pids[i] = fork();
+		if (pids[i] != 0)
+			continue;
+		at = make_private(1024, "virt-mig: of a child", i % 3 == 0);
+		for (unsigned k = 0; k < 1024; k += 2)
+			munmap(at + (size_t)k * PAGE, PAGE);
+		_exit(0);
+	}
+	for (unsigned i = 0; i < AGE_CHILDREN; i++)
+		waitpid(pids[i], NULL, 0);
+}
+
+static void
+order(const char *path, const char *what)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0 || write(fd, what, strlen(what)) < 0)
+		perror(path);
+	close(fd);
+}
+
+/* What days do to a guest, in half a minute: what is owned moves as memory is
+ * compacted, files are thrown out as others come.
+ */
+static void
+age(void)
+{
+	mkdir("/sys", 0755);
+	mount("sys", "/sys", "sysfs", 0, NULL);
+	/* Off by itself where there is so little memory. */
+	order("/sys/kernel/mm/transparent_hugepage/enabled", "always");
+	for (unsigned round = 0; round < AGE_ROUNDS; round++) {
+		churn_processes();
+		churn_files(round);
+		if (round % 2)
+			order("/proc/sys/vm/compact_memory", "1");
+		if (round == AGE_ROUNDS / 2)
+			order("/proc/sys/vm/drop_caches", "1");
+	}
+	say("/proc/vmstat");
+}
+
+static int
+told_to(const char *word)
+{
+	char text[4096] = { 0 };
+	int fd = open("/proc/cmdline", O_RDONLY);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	close(fd);
+	return n > 0 && strstr(text, word) != NULL;
+}
+
 int
 main(void)
 {
@@ -171,6 +274,8 @@ main(void)
 	make_private(6144, owned, 0);
 	make_private(2048, owned, 1);
 	make_others();
+	if (told_to(" virt-mig-age"))
+		age();
 	use_files();
 	munmap(make_private(8192, freed, 0), 8192 * PAGE);
 	say("/proc/version");

@@ -23,7 +23,8 @@ if [ -n "${VIRT_MIG_KERNELS:-}" ]; then
 	done
 else
 	plan='bookworm/amd64:max bookworm/amd64:qemu64,nokaslr,page_poison=1
-		trixie:qemu64,nokaslr trixie:max,init_on_free=1'
+		trixie:qemu64,nokaslr trixie:max,init_on_free=1
+		bookworm/amd64:max,m=256M,virt-mig-age'
 fi
 
 qemu=
@@ -38,7 +39,7 @@ make_parts() {
 		head -c 4194304 /dev/urandom >"$dir/disk/files/$i" || return
 	done
 	head -c 5000 /dev/urandom >"$dir/disk/files/short" || return
-	truncate -s 64M "$dir/disk.img" &&
+	truncate -s 512M "$dir/disk.img" &&
 		mkfs.ext4 -q -F -d "$dir/disk" "$dir/disk.img" &&
 		cc -static -O1 -o "$dir/root/init" "$tests/guest-init.c"
 }
@@ -91,7 +92,7 @@ boot_once() { # FOLDER BOOT
 	qemu=$!
 	exec 3>"$dir/qmp.in" 4<"$dir/qmp.out"
 	echo '{"execute": "qmp_capabilities"}' >&3
-	for _ in $(seq 900); do
+	for _ in $(seq 1800); do
 		grep -q 'guest: ready' "$dir/serial" 2>/dev/null && break
 		grep -qE 'guest: failed|Kernel panic' "$dir/serial" \
 			2>/dev/null && break
@@ -179,6 +180,36 @@ dropped() {
 wire() {
 	jq '.results[0].wire_bytes' "$1"
 }
+# Pages of the modules that it has loaded come from an image that has their
+# files in blocks that follow each other, as the kernel writes them.
+modules() { # FOLDER
+	rm -f "$dir"/modules.img*
+	printf '\123\357' | dd bs=1 seek=1080 of="$dir/modules.img" 2>/dev/null
+	at=32
+	for file in "$1"/modules/*; do
+		dd if="$file" of="$dir/modules.img" bs=4096 seek=$at 2>/dev/null
+		at=$((at + $(wc -c <"$file") / 4096 + 1))
+	done
+	truncate -s 64M "$dir/modules.img"
+	VIRT_MIG_INDEX_DIR=$dir "$builddir/virt-mig" bench "$dir/ram" \
+		--image "$dir/modules.img" --tiers lz4 --peers none \
+		--format json >"$dir/json-modules" || return
+	jq -c '.captures[0].tiers[0].plans.delta' "$dir/json-modules"
+	# Half of a file is tables that are not loaded.
+	jq -e --argjson blocks $((at - 32)) \
+		'.captures[0].tiers[0].plans.delta.pages * 5 >= $blocks' \
+		"$dir/json-modules"
+}
+# It has aged: pages moved, were thrown out, and were huge.
+aged() {
+	tr -d '\r' <"$dir/serial" >"$dir/vmstat"
+	grep -aE '^(pgmigrate_success|pgsteal_file|thp_fault_alloc) ' \
+		"$dir/vmstat"
+	awk '$1 == "pgmigrate_success" && $2 > 2000 { moved = 1 }
+		$1 == "pgsteal_file" && $2 > 20000 { thrown = 1 }
+		$1 == "thp_fault_alloc" && $2 > 4 { huge = 1 }
+		END { exit !(moved && thrown && huge) }' "$dir/vmstat"
+}
 poisoned() {
 	grep -q "^poisons $1" "$dir/show"
 }
@@ -201,6 +232,9 @@ for test in $plan; do
 	ok "$kernel ($how): page tables within 1 MiB" near 256 table PageTables
 	ok "$kernel ($how): no owned page is free" owned
 	case $how in
+	*virt-mig-age*) ok "$kernel ($how): it has aged" aged ;;
+	esac
+	case $how in
 	*poison*) ok "$kernel ($how): it poisons" poisoned 1 ;;
 	*)
 		ok "$kernel ($how): it does not poison" poisoned 0
@@ -215,6 +249,7 @@ for test in $plan; do
 		;;
 	esac
 	ok "$kernel ($how): clean file pages are the files'" files
+	ok "$kernel ($how): modules are those on the disk" modules "$folder"
 	[ -z "${VIRT_MIG_KEEP:-}" ] || cp "$dir/ram" "$dir/show" \
 		"$dir/serial" "$VIRT_MIG_KEEP"
 	halt
