@@ -90,7 +90,7 @@ tls_find_dir(struct tls *tls, const char *dir, struct err *e)
 			return 0;
 	return err_set(e, ERR_AUTH,
 		       "TLS is needed, but none of %s, %s, %s has %s, %s and "
-		       "%s; see --tls-dir",
+		       "%s; see virt-mig(1)",
 		       tls_dirs[0], tls_dirs[1], tls_dirs[2], names[FILE_CA],
 		       names[FILE_CERT], names[FILE_KEY]);
 }

@@ -53,6 +53,12 @@ struct decoding *decoding_new(struct decoder *d, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
 void decoding_free(struct decoding *x);
 
+/* The frame's bytes, and the pages of the target, stay where they are until
+ * the job is done.
+ */
+void decoding_begin(struct decoding *x, struct span frame,
+		    const struct rebuild_target *target)
+	__attribute__((nonnull));
 /* As decoding_begin(), for a framed target, to which every frame is right or
  * was never there: the digest is part of the turn, and once a frame is not
  * good, those after it come back .held, to be begun anew when that frame came
@@ -60,12 +66,6 @@ void decoding_free(struct decoding *x);
  */
 void decoding_begin_framed(struct decoding *x, struct span frame,
 			   const struct rebuild_target *target, bool again)
-	__attribute__((nonnull));
-/* The frame's bytes, and the pages of the target, stay where they are until
- * the job is done.
- */
-void decoding_begin(struct decoding *x, struct span frame,
-		    const struct rebuild_target *target)
 	__attribute__((nonnull));
 
 #endif

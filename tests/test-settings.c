@@ -161,8 +161,8 @@ values_that_make_no_sense_are_refused(void **state)
 		"[peers]\nsessions = 3x\n",    "[peers]\nsessions = -1\n",
 		"[listen]\naddress = a:b:c\n", "[listen]\naddress = a:99999\n",
 		"[images]\npublic = x\n",      "[session]\nuser =\n",
-		"[peers]\nallowed = x\n",      "[nothing]\nallow = x\n",
-		"[session]\nthreads = 257\n",
+		"[listen]\naddress =\n",       "[peers]\nallowed = x\n",
+		"[nothing]\nallow = x\n",      "[session]\nthreads = 257\n",
 	};
 	struct settings s;
 

@@ -59,6 +59,23 @@ refused "'0' is not a number" --bandwidth 0 &&
 	refused 'auto, none, bar or json' --progress much &&
 	refused 'see ' --nosuch && refused 'which VM' more
 result $? "migrate says which argument is wrong"
+checked() { # STATUS SAYS SETTINGS
+	printf '%b\n' '[session]\nuser = nobody\n[listen]\nuser = daemon' "$3" \
+		>"$dir/conf"
+	"$builddir/virt-migd" --check --config "$dir/conf" 2>"$dir/log"
+	[ $? -eq "$1" ] && grep -q "$2" "$dir/log"
+}
+checked 2 'conf:6: there is no adress' '[listen]\nadress = x' &&
+	checked 2 'conf:6: the value is missing' '[listen]\naddress =' &&
+	checked 2 "no group 'nosuch'" '[qemu]\ngroup = nosuch'
+result $? "virt-migd --check says what is wrong, and where"
+sh "$srcdir/tests/certs.sh" "$dir/certs"
+checked 0 'warning: .*expired' "[tls]\ndir = $dir/certs/expired" &&
+	checked 0 "warning: .*$dir/none" "[tls]\ndir = $dir/none" &&
+	checked 0 'warning: /none: No such file' \
+		"[tls]\ndir = $dir/certs/good\n[images]\npublic = /none" &&
+	[ "$(wc -l <"$dir/log")" = 1 ]
+result $? "and warns of what is missing"
 [ "$(complete_words virt-mig send --format = te)" = text ] &&
 	[ "$(complete_words virt-mig send --effort fixed : str)" = strong ] &&
 	[ "$(complete_words virt-mig send --effort fixed)" != fixed ] &&

@@ -57,6 +57,8 @@ add_text(struct settings_list *list, const char *value, struct err *e)
 static int
 set_listen(struct settings *c, const char *value, struct err *e)
 {
+	if (!*value)
+		return err_set(e, ERR_USAGE, "the value is missing");
 	return endpoint_parse(value, SETTINGS_PORT, &c->listen, e);
 }
 

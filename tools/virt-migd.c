@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "common/tls.h"
 #include "tools/daemon.h"
 #include "tools/listener.h"
 #include "tools/passed.h"
@@ -122,17 +124,50 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/* What is no mistake in the settings, and may come later; but without it
+ * migrations fail, or are larger.
+ */
+static void
+warn(const struct settings *s)
+{
+	static const enum tls_role roles[] = { TLS_SERVER, TLS_CLIENT };
+	const struct settings_list *images = &s->public_images;
+
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+		struct err e;
+		struct tls *tls = tls_open(roles[i], s->tls_dir, &e);
+
+		if (!tls)
+			fprintf(stderr, "virt-migd: warning: %s\n", e.text);
+		tls_close(tls);
+	}
+	for (size_t i = 0; i < images->n; i++)
+		if (access(images->at[i], R_OK) < 0)
+			fprintf(stderr, "virt-migd: warning: %s: %s\n",
+				images->at[i], strerror(errno));
+}
+
+static int
+check_settings(const struct settings *s, struct err *e)
+{
+	struct settings_ids ids;
+
+	if (settings_ids(s, &ids, e) < 0)
+		return -1;
+	warn(s);
+	return 0;
+}
+
 static int
 run(const char *file, bool check, struct err *e)
 {
 	struct settings s;
-	struct settings_ids ids;
 	int ret;
 
 	if (settings_open(&s, file ? file : SETTINGS_FILE, file != NULL, e) < 0)
 		return -1;
 	if (check)
-		ret = settings_ids(&s, &ids, e);
+		ret = check_settings(&s, e);
 	else if (geteuid() != 0)
 		ret = err_set(e, ERR_USAGE, "only root can hand out images");
 	else
