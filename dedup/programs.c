@@ -151,7 +151,7 @@ read_file(void *arg, uint64_t offset, void *out, size_t n)
 	return true;
 }
 
-/* How long the list of modules is says nothing about how long they are. */
+/* What is read for a module counts, whether or not there is one. */
 static int
 add_module(struct programs *p, uint64_t block, const uint8_t head[4096],
 	   struct err *e)

@@ -9,7 +9,8 @@
 
 /* The programs that a disk image holds, laid out as in memory: those of their
  * pages that are no blocks of the image (pe.h, elf-program.h), one behind the
- * other in the order of the disk.  Both ends make the same of the same image.
+ * other in the order of the disk, and a list of the modules of kernels
+ * (modules.h).  Both ends make the same of the same image.
  * They are kept beside the index, until the image is of another generation.
  * What is kept is mapped, and hashed by whoever offers it: a damaged one agrees
  * with nobody.
