@@ -14,6 +14,24 @@ for ip in "$@"; do
 	names=$names,IP:$ip
 done
 
+# 'openssl ca', since 'openssl x509' has no dates (3.0) and, later, takes no
+# days that are over.
+mkdir -p "$dir/issued"
+: >"$dir/index"
+cat >"$dir/ca.conf" <<END
+[ca]
+default_ca = any
+[any]
+database = $dir/index
+new_certs_dir = $dir/issued
+rand_serial = yes
+unique_subject = no
+default_md = sha256
+policy = names
+[names]
+commonName = supplied
+END
+
 ca() { # FOLDER
 	mkdir -p "$dir/$1"
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
@@ -32,9 +50,13 @@ cert() { # FOLDER CA-FOLDER ROLE DAYS NAMES USE
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
 		-subj "/CN=$1 $3" -keyout "$dir/$1/$3-key.pem" \
 		-out "$dir/csr" 2>/dev/null
-	openssl x509 -req -in "$dir/csr" -CA "$dir/$2/ca-cert.pem" \
-		-CAkey "$dir/$2-ca-key.pem" -days "$4" -extfile "$dir/ext" \
-		-out "$dir/$1/$3-cert.pem" 2>/dev/null
+	openssl ca -batch -notext -config "$dir/ca.conf" -in "$dir/csr" \
+		-cert "$dir/$2/ca-cert.pem" -keyfile "$dir/$2-ca-key.pem" \
+		-startdate "$(day -3)" -enddate "$(day "$4")" \
+		-extfile "$dir/ext" -out "$dir/$1/$3-cert.pem" 2>/dev/null
+}
+day() { # HOW MANY FROM NOW
+	date -u -d "$1 days" +%Y%m%d%H%M%SZ
 }
 
 pair() { # FOLDER CA-FOLDER DAYS SERVER-NAMES
