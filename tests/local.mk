@@ -363,6 +363,10 @@ check_PROGRAMS += %D%/test-session
 %C%_test_session_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-session
 
+check_PROGRAMS += %D%/test-talk-idle
+%C%_test_talk_idle_SOURCES = %D%/test-talk-idle.c %D%/test.h
+%C%_test_talk_idle_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-talk-idle
 check_PROGRAMS += %D%/test-talk
 %C%_test_talk_SOURCES = %D%/test-talk.c %D%/test.h
 %C%_test_talk_LDADD = $(TEST_LIBS)

@@ -31,6 +31,8 @@ struct talk {
 	unsigned drips; /* the same, since it got something across */
 	uint64_t bytes; /* that had come then */
 	unsigned patience;
+	unsigned idle; /* pings, since it said something else */
+	unsigned idle_max;
 	uint64_t rtt_ns;
 };
 
@@ -166,6 +168,8 @@ talk_heard(struct talk *t, enum message_type type, struct span body,
 	   struct err *e)
 {
 	t->drips = 0;
+	if (type != MESSAGE_PING && type != MESSAGE_PONG)
+		t->idle = 0;
 	switch ((int)type) {
 	case MESSAGE_HELLO:
 		return talk_heard_hello(t, body, e);
@@ -339,6 +343,17 @@ talk_gets_across(struct talk *t)
 	return ++t->drips <= 2 * t->patience;
 }
 
+/* Nor is one that only says that it is there; but from COMMIT on there is
+ * nothing to save by giving up.
+ */
+static bool
+talk_goes_on(struct talk *t)
+{
+	if (t->stopped || t->session.state >= SESSION_COMMIT)
+		t->idle = 0;
+	return ++t->idle <= t->idle_max;
+}
+
 static void
 talk_on_ping(evutil_socket_t fd, short what, void *arg)
 {
@@ -357,7 +372,7 @@ talk_on_ping(evutil_socket_t fd, short what, void *arg)
 		talk_abort(t, &e);
 		return;
 	}
-	if (!talk_gets_across(t)) {
+	if (!talk_gets_across(t) || !talk_goes_on(t)) {
 		(void)err_set(&e, ERR_LIMIT, "%s gets nothing across",
 			      talk_peer(t));
 		talk_abort(t, &e);
@@ -389,6 +404,7 @@ talk_new(const struct talk_config *config, struct link_config *link,
 	buf_init(&t->out, TALK_OUT_MAX);
 	t->patience =
 		talk_patience(link->dead_ms ? link->dead_ms : LINK_DEAD_MS);
+	t->idle_max = config->idle_s ? config->idle_s : TALK_IDLE_S;
 	t->ping = event_new(link->base, -1, EV_PERSIST, talk_on_ping, t);
 	t->again = event_new(link->base, -1, 0, talk_on_again, t);
 	link->fn = talk_on_link;
@@ -546,6 +562,7 @@ talk_set_dead_ms(struct talk *t, unsigned ms)
 {
 	link_set_dead_ms(t->link, ms);
 	t->patience = talk_patience(ms);
+	t->idle_max = MIN(t->idle_max, TALK_HURRY * ms / TALK_PING_MS);
 }
 
 uint64_t

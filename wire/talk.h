@@ -17,17 +17,23 @@
  * and ERROR; all else is the owner's.  Who does not say HELLO for as long as
  * the link waits for a dead peer is not waited for, whatever else he says; nor
  * is, later, who for twice that time gets no whole message across and fewer
- * than TALK_SLOW_BYTES.
+ * than TALK_SLOW_BYTES; nor who for TALK_IDLE_S only says that he is there
+ * (PING, PONG), before COMMIT: until then the guest is safe where it was.
  * Everything on the thread of the loop.
  */
 struct talk;
 
 #define TALK_PING_MS    1000
 #define TALK_SLOW_BYTES 4096
+/* QEMU may have nothing to say for long, while libvirt copies disks; */
+#define TALK_IDLE_S 900
+/* but hardly once the guest stands: so many times what a dead peer gets. */
+#define TALK_HURRY 40
 
 struct talk_config {
 	enum session_role role;
-	bool live; /* a running guest, not a file */
+	bool live;       /* a running guest, not a file */
+	unsigned idle_s; /* instead of TALK_IDLE_S; 0: that */
 	/* The HELLOs agree; the session has entered SESSION_BASES. */
 	void (*opened)(void *arg);
 	/* A message came; its body lasts for this call, or see talk_keep().
@@ -96,7 +102,9 @@ void talk_abort(struct talk *t, const struct err *why) __attribute__((nonnull));
 
 /* Whether it ended because the connection did, without a word. */
 bool talk_was_cut(const struct talk *t) __attribute__((nonnull));
-/* From now on the other end is dead after so many ms of silence. */
+/* From now on the other end is dead after so many ms of silence, and not waited
+ * for when in TALK_HURRY times that it only says that it is there.
+ */
 void talk_set_dead_ms(struct talk *t, unsigned ms) __attribute__((nonnull));
 /* Round trip of the last PING, 0 if there was none. */
 uint64_t talk_rtt_ns(const struct talk *t) __attribute__((nonnull));
