@@ -119,6 +119,7 @@ struct live_sender {
 	uint32_t acked;
 	struct seal seal;
 	bool sealed, committed, ending;
+	uint64_t paused_at_ns, committed_at_ns;
 	uint8_t last_back[8]; /* on channel 0 */
 	size_t nback;
 	struct live_sender_stats stats;

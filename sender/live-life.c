@@ -224,6 +224,7 @@ live_paused(struct live_sender *s, const struct stream_parser *p)
 	if (s->stats.paused)
 		return;
 	s->stats.paused = true;
+	s->paused_at_ns = clock_wall_ns();
 	if (s->stats.lost)
 		event_active(s->give_up, EV_TIMEOUT, 0);
 	if (s->talk && !p->postcopy)
@@ -537,6 +538,10 @@ live_sender_stats(struct live_sender *s)
 		s->stats.guest = free_pages_text(s->free);
 		s->stats.drops = free_pages_state(s->free) == FREE_DROPS;
 	}
+	if (s->stats.paused && !s->stats.postcopy)
+		s->stats.paused_ns = (s->committed_at_ns ? s->committed_at_ns
+							 : clock_wall_ns()) -
+				     s->paused_at_ns;
 	s->stats.taken = 0;
 	s->stats.take_rate = 0;
 	for (unsigned i = 0; i < s->nchannels; i++) {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "sender/live-impl.h"
 
@@ -103,6 +104,7 @@ live_heard_sealed(struct live_sender *s, struct err *e)
 	    message_end(&s->out, at, e) < 0)
 		return -1;
 	s->committed = true;
+	s->committed_at_ns = clock_wall_ns();
 	return live_say(s, e);
 }
 

@@ -65,6 +65,8 @@ struct live_sender_stats {
 	enum session_state state;
 	bool lost;           /* no connection at the moment */
 	bool paused;         /* QEMU has stopped the guest here */
+	uint64_t paused_ns;  /* for so long, until QEMU there got its last
+				byte; it stood at least that long */
 	bool postcopy;       /* the guest runs at the destination */
 	bool kept;           /* the shadow is what the receiver keeps, too */
 	unsigned channels;   /* of QEMU, so far */

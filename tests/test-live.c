@@ -23,6 +23,7 @@ static void
 what_qemu_says_comes_out_there(void **state)
 {
 	const struct live_sender_stats *s;
+	uint64_t paused_ns;
 
 	(void)state;
 	guest_begin(true);
@@ -40,6 +41,10 @@ what_qemu_says_comes_out_there(void **state)
 	assert_int_equal(s->taken, stream.len);
 	assert_int_equal(s->ram_bytes, (MAKE_PAGES + 1) * 4096);
 	assert_true(s->paused);
+	paused_ns = s->paused_ns;
+	usleep(1000);
+	assert_true(paused_ns > 0);
+	assert_int_equal(live_sender_stats(w.s)->paused_ns, paused_ns);
 	assert_string_equal(w.notice, "");
 }
 

@@ -24,7 +24,7 @@ struct sending {
 	enum send_stage stage;
 	struct event *qemu;
 	struct live_sender *live;
-	uint64_t came_ns, paused_ns, paused_for_ns, retry_ns;
+	uint64_t came_ns, retry_ns;
 	bool asked; /* for a connection, which has not come yet */
 	char notice[240];
 };
@@ -176,11 +176,6 @@ send_on_tick(struct worker *w)
 	if (!s->live)
 		return;
 	st = live_sender_stats(s->live);
-	/* Under postcopy it runs there meanwhile. */
-	if (st->paused && !st->postcopy && s->paused_ns == 0)
-		s->paused_ns = now;
-	if (s->paused_ns)
-		s->paused_for_ns = now - s->paused_ns;
 	if (st->lost && s->retry_ns && now >= s->retry_ns) {
 		s->retry_ns = 0;
 		ask_connection(s, false);
@@ -235,7 +230,7 @@ send_report(struct worker *w)
 		{ "take_rate", (uint64_t)st->take_rate },
 		{ "nbases", st->nbases },
 		{ "nwhole", st->nwhole },
-		{ "paused_ms", s->paused_for_ns / 1000000 },
+		{ "paused_ms", st->paused_ns / 1000000 },
 		{ "elapsed_ms", (clock_wall_ns() - s->came_ns) / 1000000 },
 	};
 
