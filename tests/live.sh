@@ -213,6 +213,30 @@ grep -q 'interrupted; the VM runs here' "$dir/log" &&
 	guest_checked vm a >>"$dir/log" && tidy
 result $? "Ctrl-C: it stays"
 
+# The connection is lost on the way.
+lose() {
+	hosts_wait 100 host a sh -c "'$tool' status --format json |
+		jq -e 'any(.state == \"STREAM\" and
+			.wire_bytes > 4000000)' >/dev/null" &&
+		host a ss -tK 'dport = :49216' >>"$dir/log"
+}
+# Of a VM that it still knows, libvirt knows how long it stood.
+fresh
+host a sh -c "virsh dumpxml vm >'$dir/vm.xml' && virsh define '$dir/vm.xml'" \
+	>>"$dir/log"
+migrate a --bandwidth 8 &
+lose && wait $! && guest_checked vm b >>"$dir/log" && tidy &&
+	holds '.reconnects == 1 and .downtime_measured and .downtime_ms > 0' &&
+	host a virsh undefine vm >>"$dir/log" 2>&1
+result $? "the connection is lost: it is made again"
+fresh
+migrate a --bandwidth 8 --reconnect-timeout 0 &
+lose
+wait $!
+[ $? -eq 1 ] && grep -q 'runs here' "$dir/log" && guest_checked vm a \
+	>>"$dir/log" && tidy
+result $? "--reconnect-timeout 0: it is not, and the guest stays"
+
 # The last line that was said, and the only one.
 says() { # TEXT
 	grep -q -- "$1" "$dir/log" &&

@@ -11,6 +11,7 @@
 #include "common/map.h"
 #include "common/mem.h"
 #include "tools/migrate.h"
+#include "tools/settings.h"
 #include "tools/verb.h"
 
 #define NUMBER_MAX 1000000
@@ -57,6 +58,7 @@ enum {
 	OPT_PROGRESS,
 	OPT_PROGRESS_FD,
 	OPT_SWITCHOVER,
+	OPT_RECONNECT,
 	OPT_TIMEOUT,
 	OPT_TIMEOUT_POSTCOPY,
 	OPT_TIMEOUT_SUSPEND,
@@ -104,6 +106,7 @@ static const struct option options[] = {
 	VALUE("persistent-xml", OPT_PERSISTENT_XML),
 	VALUE("progress", OPT_PROGRESS),
 	VALUE("progress-fd", OPT_PROGRESS_FD),
+	VALUE("reconnect-timeout", OPT_RECONNECT),
 	VALUE("timeout", OPT_TIMEOUT),
 	{ "timeout-postcopy", no_argument, NULL, OPT_TIMEOUT_POSTCOPY },
 	{ "timeout-suspend", no_argument, NULL, OPT_TIMEOUT_SUSPEND },
@@ -120,6 +123,9 @@ static const char usage[] =
 	"port 49216\n"
 	"  --bandwidth MIB      at most so many MiB/s on the network\n"
 	"  --no-free-drop       send pages that the guest has free, too\n"
+	"  --reconnect-timeout S  seconds in which a lost connection may be "
+	"made again\n"
+	"                       (as virt-mig.conf says: 60; 0: it may not)\n"
 	"  --format text|json   how to show the result\n"
 	"  --progress KIND      auto, none, bar, or json\n"
 	"  --progress-fd N      where progress goes (2, standard error)\n"
@@ -197,6 +203,7 @@ static int
 set_number_option(struct migrate_wish *w, int option, const char *value,
 		  struct err *e)
 {
+	unsigned long seconds;
 	unsigned fd;
 
 	switch (option) {
@@ -212,6 +219,12 @@ set_number_option(struct migrate_wish *w, int option, const char *value,
 		return set_number(&w->switchover, value, e);
 	case OPT_TIMEOUT:
 		return set_number(&w->timeout_s, value, e);
+	case OPT_RECONNECT:
+		if (conf_number(value, 0, SETTINGS_RECONNECT_MAX, &seconds, e) <
+		    0)
+			return -1;
+		w->reconnect_s = (long)seconds;
+		return 0;
 	default:
 		if (set_number(&fd, value, e) < 0)
 			return -1;
@@ -232,6 +245,7 @@ set_option(struct migrate_command *c, int option, const char *value,
 	case OPT_CONVERGE_INCREMENT:
 	case OPT_CONVERGE_INITIAL:
 	case OPT_PROGRESS_FD:
+	case OPT_RECONNECT:
 	case OPT_SWITCHOVER:
 	case OPT_TIMEOUT:
 		return set_number_option(w, option, value, e);
@@ -371,6 +385,7 @@ cmd_migrate(int argc, char **argv, struct err *e)
 	struct migrate_command c = {
 		.wish = { .connect = "qemu:///system",
 			  .flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER,
+			  .reconnect_s = -1,
 			  .progress_fd = STDERR_FILENO },
 		.progress = "auto",
 	};

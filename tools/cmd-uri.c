@@ -47,7 +47,9 @@ print_uri(struct migrate_wish *w, const char *dest, const char *peer,
 int
 cmd_uri(int argc, char **argv, struct err *e)
 {
-	struct migrate_wish w = { .connect = "qemu:///system", .stay = true };
+	struct migrate_wish w = { .connect = "qemu:///system",
+				  .reconnect_s = -1,
+				  .stay = true };
 	const char *peer = NULL;
 	int option;
 

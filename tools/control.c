@@ -56,11 +56,13 @@ control_prepare(int fd, const struct control_wish *wish, char path[108],
 	int said;
 
 	if (parcel_send(fd,
-			json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b}", "do",
-				  "prepare", "vm", wish->vm, "uuid", wish->uuid,
-				  "peer", wish->peer, "rate",
-				  (json_int_t)wish->rate, "stay", wish->stay,
-				  "no_free_drop", wish->no_free_drop),
+			json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:b}",
+				  "do", "prepare", "vm", wish->vm, "uuid",
+				  wish->uuid, "peer", wish->peer, "rate",
+				  (json_int_t)wish->rate, "reconnect_s",
+				  (json_int_t)wish->reconnect_s, "stay",
+				  wish->stay, "no_free_drop",
+				  wish->no_free_drop),
 			NULL, 0, e) < 0)
 		return -1;
 	do {

@@ -17,6 +17,7 @@ struct control_wish {
 	const char *vm, *uuid;
 	const char *peer; /* HOST or HOST:PORT */
 	uint64_t rate;    /* bytes a second; 0: what the link takes */
+	long reconnect_s; /* -1: as this host's settings say */
 	bool no_free_drop;
 	bool stay; /* prepared even when we are gone */
 };

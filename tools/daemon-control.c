@@ -74,6 +74,17 @@ client_refuse(struct client *c, const struct err *why)
 	client_tell(c, report_end(why), true);
 }
 
+/* What was asked for; -1: nothing. */
+static long
+reconnect_of(const struct parcel *p)
+{
+	json_t *s = json_object_get(p->body, "reconnect_s");
+
+	if (!json_is_integer(s) || json_integer_value(s) < 0)
+		return -1;
+	return (long)MIN(json_integer_value(s), SETTINGS_RECONNECT_MAX);
+}
+
 static int
 plan_of(const struct parcel *p, struct migration_plan *plan,
 	struct endpoint *to, struct err *e)
@@ -83,6 +94,7 @@ plan_of(const struct parcel *p, struct migration_plan *plan,
 		.vm = parcel_text(p, "vm"),
 		.to = to,
 		.rate = parcel_number(p, "rate"),
+		.reconnect_s = reconnect_of(p),
 		.no_free_drop =
 			json_is_true(json_object_get(p->body, "no_free_drop")),
 		.peer = -1

@@ -216,6 +216,7 @@ run_monitor(struct daemon *d, const struct migration_plan *plan, int fd)
 			     .call = plan->call,
 			     .daemon = fd,
 			     .rate = plan->rate,
+			     .reconnect_s = plan->reconnect_s,
 			     .no_free_drop = plan->no_free_drop,
 			     .peer = plan->peer };
 

@@ -65,6 +65,7 @@ struct migration_plan {
 	const char *vm;
 	const struct endpoint *to; /* MONITOR_SEND */
 	uint64_t rate;
+	long reconnect_s; /* MONITOR_SEND; -1: as the settings say */
 	bool no_free_drop;
 	int peer; /* MONITOR_RECEIVE; stays the caller's */
 	const struct endpoint_addr *from;

@@ -110,6 +110,7 @@ migrate_prepare(const struct migrate_wish *w, struct migrate_place *p,
 	struct control_wish wish = { .vm = w->vm,
 				     .peer = w->peer,
 				     .rate = (uint64_t)w->bandwidth << 20,
+				     .reconnect_s = w->reconnect_s,
 				     .stay = w->stay,
 				     .no_free_drop = w->no_free_drop };
 

@@ -150,6 +150,30 @@ run_get_pass(struct run *r)
 	virTypedParamsFree(params, n);
 }
 
+/* What QEMU measured from when the guest stopped here until it went on there.
+ * libvirt keeps it here as long as it knows the VM.
+ */
+static void
+run_get_downtime(const struct run *r, struct migrate_result *result)
+{
+	virTypedParameterPtr params = NULL;
+	unsigned long long ms;
+	int type, n = 0;
+
+	result->downtime_ms = number(r->status, "paused_ms");
+	if (virDomainGetJobStats(r->place.dom, &type, &params, &n,
+				 VIR_DOMAIN_JOB_STATS_COMPLETED |
+					 VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED) ==
+		    0 &&
+	    type == VIR_DOMAIN_JOB_COMPLETED &&
+	    virTypedParamsGetULLong(params, n, VIR_DOMAIN_JOB_DOWNTIME, &ms) ==
+		    1) {
+		result->downtime_ms = ms;
+		result->downtime_known = true;
+	}
+	virTypedParamsFree(params, n);
+}
+
 static void
 run_show(struct run *r)
 {
@@ -308,6 +332,8 @@ migrate_run(const struct migrate_wish *w, struct migrate_result *result,
 		ret = run_all(&r, e);
 	result->session = r.status;
 	result->passes = r.passes;
+	if (ret == 0)
+		run_get_downtime(&r, result);
 	if (r.began_ns)
 		result->elapsed_ms = (clock_wall_ns() - r.began_ns) / 1000000;
 	migrate_place_close(&r.place);

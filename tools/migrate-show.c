@@ -31,19 +31,19 @@ show_json(const struct migrate_wish *w, const struct migrate_result *r,
 	uint64_t memory = number(s, "ram_bytes"),
 		 wire = number(s, "wire_bytes");
 	json_t *o = json_pack(
-		"{s:s, s:s, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:b, "
-		"s:b}",
+		"{s:s, s:s, s:I, s:I, s:I, s:f, s:I, s:I, s:b, s:I, s:I, s:I, "
+		"s:b, s:b}",
 		"vm", w->vm, "destination", w->to, "memory_bytes",
 		(json_int_t)memory, "stream_bytes",
 		(json_int_t)number(s, "qemu_bytes"), "wire_bytes",
 		(json_int_t)wire, "ratio", ratio(memory, wire), "elapsed_ms",
 		(json_int_t)r->elapsed_ms, "downtime_ms",
-		(json_int_t)number(s, "paused_ms"), "passes",
-		(json_int_t)r->passes, "frames_refused",
-		(json_int_t)number(s, "refused"), "reconnects",
-		(json_int_t)number(s, "reconnects"), "memory_kept",
-		json_is_true(json_object_get(s, "kept")), "postcopy",
-		json_is_true(json_object_get(s, "postcopy")));
+		(json_int_t)r->downtime_ms, "downtime_measured",
+		r->downtime_known, "passes", (json_int_t)r->passes,
+		"frames_refused", (json_int_t)number(s, "refused"),
+		"reconnects", (json_int_t)number(s, "reconnects"),
+		"memory_kept", json_is_true(json_object_get(s, "kept")),
+		"postcopy", json_is_true(json_object_get(s, "postcopy")));
 	json_t *plans = json_object_get(s, "plans");
 	const char *opaque = json_string_value(json_object_get(s, "opaque"));
 	const char *guest = json_string_value(json_object_get(s, "guest"));
@@ -111,8 +111,9 @@ show_text(const struct migrate_wish *w, const struct migrate_result *r)
 	if (json_is_true(json_object_get(s, "postcopy")))
 		printf("postcopy after ");
 	else
-		printf("of that paused at least %s, ",
-		       format_time(b, (double)number(s, "paused_ms") / 1000));
+		printf("of that paused %s%s, ",
+		       r->downtime_known ? "" : "at least ",
+		       format_time(b, (double)r->downtime_ms / 1000));
 	printf("%llu passes\n", (unsigned long long)r->passes);
 	show_classes(json_object_get(s, "plans"));
 	if (guest)

@@ -22,6 +22,7 @@ struct migrate_wish {
 	unsigned switchover; /* MiB/s, what QEMU is to count on at the end;
 				0: what it sees itself */
 	unsigned timeout_s;  /* 0: none */
+	long reconnect_s;    /* -1: as virt-migd's settings say */
 	bool timeout_postcopy, postcopy_after_precopy;
 	unsigned connections; /* of --parallel */
 	unsigned auto_converge_initial, auto_converge_increment;
@@ -34,6 +35,8 @@ struct migrate_wish {
 struct migrate_result {
 	json_t *session; /* what the session said at its end; NULL */
 	uint64_t elapsed_ms, passes;
+	uint64_t downtime_ms;
+	bool downtime_known; /* by libvirt; else it was that at least */
 };
 
 /* Migrates, and shows how it goes.  On error the text says where the VM is,

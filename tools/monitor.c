@@ -133,6 +133,14 @@ static const char *const roles[] = {
 	[MONITOR_ANSWER] = "answer",
 };
 
+static long
+reconnect_s(const struct monitor *m)
+{
+	return m->role == MONITOR_SEND && m->reconnect_s >= 0
+		       ? m->reconnect_s
+		       : (long)m->settings->reconnect_timeout;
+}
+
 /* Everything that the session gets to begin with (session-job.c).  refusal:
  * that it is to say to the peer, and to end; or NULL.
  */
@@ -153,7 +161,7 @@ send_job(struct monitor *m, const struct err *refusal, struct err *e)
 		allowed_names(s), "uid", (int)m->ids->user, "gid",
 		(int)m->ids->group, "root", SETTINGS_RUN "/empty", "threads",
 		(json_int_t)s->threads, "rate", (json_int_t)m->rate,
-		"reconnect_ms", (json_int_t)s->reconnect_timeout * 1000, "keep",
+		"reconnect_ms", (json_int_t)reconnect_s(m) * 1000, "keep",
 		s->keep_memory, "kept", m->kept >= 0, "images", images(m));
 
 	if (refusal)

@@ -37,7 +37,8 @@ struct monitor {
 	int daemon; /* parcels from and to virt-migd */
 	/* MONITOR_SEND */
 	struct endpoint to;
-	uint64_t rate; /* bytes a second; 0: what the link takes */
+	uint64_t rate;    /* bytes a second; 0: what the link takes */
+	long reconnect_s; /* -1: as the settings say */
 	bool no_free_drop;
 	/* MONITOR_RECEIVE */
 	int peer;

@@ -117,7 +117,8 @@ set_threads(struct settings *c, const char *value, struct err *e)
 static int
 set_reconnect(struct settings *c, const char *value, struct err *e)
 {
-	return conf_number(value, 0, 3600, &c->reconnect_timeout, e);
+	return conf_number(value, 0, SETTINGS_RECONNECT_MAX,
+			   &c->reconnect_timeout, e);
 }
 
 static int

@@ -11,11 +11,12 @@
 #include "common/err.h"
 
 /* The settings of virt-migd (virt-mig.conf.5), each with its default. */
-#define SETTINGS_FILE     "/etc/virt-mig/virt-mig.conf"
-#define SETTINGS_RUN      "/run/virt-mig"
-#define SETTINGS_PORT     49216
-#define SETTINGS_LIST_MAX 64
-#define SETTINGS_PATH_MAX 4096
+#define SETTINGS_FILE          "/etc/virt-mig/virt-mig.conf"
+#define SETTINGS_RUN           "/run/virt-mig"
+#define SETTINGS_PORT          49216
+#define SETTINGS_RECONNECT_MAX 3600 /* seconds */
+#define SETTINGS_LIST_MAX      64
+#define SETTINGS_PATH_MAX      4096
 /* Of a host that moves all its VMs at once. */
 #define SETTINGS_SESSIONS 32
 
