@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <endian.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/digest.h"
+#include "common/load.h"
 #include "common/mem.h"
 #include "common/page.h"
 #include "dedup/modules.h"
@@ -197,15 +197,6 @@ struct modules {
 	uint32_t nkept;
 };
 
-static uint32_t
-modules_u32(const uint8_t *at)
-{
-	uint32_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return le32toh(v);
-}
-
 /* Where the list is; false if what stands there makes none. */
 static bool
 modules_find(struct modules *ms, const struct memory *programs)
@@ -220,8 +211,8 @@ modules_find(struct modules *ms, const struct memory *programs)
 	      MODULES_ROOM;
 	if (memcmp(end, MODULES_MAGIC, 16) != 0)
 		return false;
-	ms->n = modules_u32(end + 16);
-	ms->npages = modules_u32(end + 20);
+	ms->n = load_le32(end + 16);
+	ms->npages = load_le32(end + 20);
 	if (ms->n == 0 || ms->n > MODULES_MAX || ms->npages > MODULES_PAGES_MAX)
 		return false;
 	bytes = MODULES_ENTRY * (uint64_t)ms->n +
@@ -241,7 +232,7 @@ modules_number(struct modules *ms)
 
 	for (uint32_t i = 0; i < ms->n && at <= ms->npages; i++) {
 		ms->first[i] = (uint32_t)at;
-		at += modules_u32(ms->entries + MODULES_ENTRY * (size_t)i + 8);
+		at += load_le32(ms->entries + MODULES_ENTRY * (size_t)i + 8);
 	}
 	ms->first[ms->n] = (uint32_t)at;
 	return at == ms->npages;
@@ -297,7 +288,7 @@ modules_npages(const struct modules *ms)
 uint32_t
 modules_line_of(const struct modules *ms, uint32_t n, unsigned k)
 {
-	return modules_u32(ms->lines + 4 * ((size_t)n * MODULES_LINES + k));
+	return load_le32(ms->lines + 4 * ((size_t)n * MODULES_LINES + k));
 }
 
 /* The module that page n < ms->npages is of. */
@@ -323,14 +314,12 @@ modules_load(struct modules *ms, uint32_t i, struct err *e)
 	const uint8_t *entry = ms->entries + MODULES_ENTRY * (size_t)i;
 	struct module *m = &ms->laid_out[i];
 	uint8_t head[PAGE_BYTES];
-	uint64_t block;
+	uint64_t block = load_le64(entry);
 
-	memcpy(&block, entry, sizeof(block));
-	block = le64toh(block);
 	if (image_read(ms->img, block, 1, head, e) < 0 ||
 	    modules_read(m, ms->img, block, head, e) < 0)
 		return -1;
-	if (m->npages != modules_u32(entry + 8)) {
+	if (m->npages != load_le32(entry + 8)) {
 		free(m->bytes);
 		m->bytes = NULL;
 		return err_set(e, ERR_CORRUPT, "no such module at block %llu",
