@@ -184,9 +184,10 @@ channel_tell(const struct live_channel *c)
 		return;
 	s->stats.opaque = p->opaque ? p->opaque : "memory encoded by QEMU";
 	snprintf(text, sizeof(text),
-		 "%s: pages cannot be recognised, so less can be saved; "
-		 "migrate without QEMU's own compression and TLS",
-		 s->stats.opaque);
+		 "%s: pages cannot be recognised, so less can be saved%s",
+		 s->stats.opaque,
+		 p->coded ? "; migrate without QEMU's own compression and TLS"
+			  : "");
 	live_notice(s, text);
 }
 

@@ -50,13 +50,14 @@ take_head(struct stream_look *l, struct head *h)
 }
 
 static const char *
-head_problem(const struct head *h)
+head_problem(const struct head *h, bool *coded)
 {
 	if (h->magic != PACKET_MAGIC || h->version != PACKET_VERSION)
 		return "an unknown packet of multifd";
 	if (h->flags & FLAG_DEVICE)
 		return "state of devices in multifd";
-	if (h->flags & FLAGS_CODED)
+	*coded = h->flags & FLAGS_CODED;
+	if (*coded)
 		return "pages compressed by QEMU (multifd-compression)";
 	if (h->flags & ~FLAG_SYNC || h->npages > h->room ||
 	    (h->room != 0 && h->room != STREAM_PACKET_PAGES))
@@ -86,7 +87,7 @@ stream_step_packet(struct stream_parser *p, struct stream_look *l,
 	(void)it;
 	if (!take_head(l, &h))
 		return false;
-	problem = head_problem(&h);
+	problem = head_problem(&h, &p->coded);
 	if (problem)
 		return stream_go_opaque(p, l, problem);
 	name = look_take(l, BLOCK_NAME);

@@ -77,10 +77,10 @@ step_magic(struct stream_parser *p, struct stream_look *l,
 		return stream_begin_main(p, l, it);
 	if (magic == MAGIC_MULTIFD)
 		return stream_begin_multifd(p, l, it);
+	p->coded = magic >> 24 == TLS_HANDSHAKE;
 	return stream_go_opaque(p, l,
-				magic >> 24 == TLS_HANDSHAKE
-					? "encrypted by QEMU (TLS)"
-					: "not the beginning of a migration");
+				p->coded ? "encrypted by QEMU (TLS)"
+					 : "not the beginning of a migration");
 }
 
 static stream_step *const steps[] = {

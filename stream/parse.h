@@ -68,8 +68,8 @@ struct stream_parser {
 	bool postcopy;         /* it did: the guest runs at the destination as
 				  soon as that has these bytes */
 	bool ram_ended;        /* no pages any more */
-	bool coded;            /* pages came that QEMU had compressed or that
-				  it sent as differences: "xbzrle", "compress" */
+	bool coded;            /* QEMU hides pages: it encrypts or compresses
+				  them, or sends differences ("xbzrle") */
 	char machine[256];     /* "pc-q35-7.2", ... */
 	char section[256];     /* name of the section that began last, with '?'
 				  for what is not printable */

@@ -477,8 +477,22 @@ what_is_not_understood_is_copied(void **state)
 	world_channel(&w, &stream);
 	world_begin(&w);
 	all_arrives();
-	assert_non_null(strstr(w.notice, "TLS"));
-	assert_non_null(live_sender_stats(w.s)->opaque);
+	assert_non_null(strstr(w.notice, "migrate without"));
+	assert_string_equal(live_sender_stats(w.s)->opaque,
+			    "encrypted by QEMU (TLS)");
+}
+
+/* That QEMU does not encode what it sends would not help. */
+static void
+advice_is_given_only_where_it_helps(void **state)
+{
+	(void)state;
+	make_bytes(&stream, "GET / HTTP/1.1\r\n\r\n", 18);
+	world_channel(&w, &stream);
+	world_begin(&w);
+	all_arrives();
+	assert_non_null(strstr(w.notice, "not the beginning of a migration"));
+	assert_null(strstr(w.notice, "TLS"));
 }
 
 static void
@@ -569,6 +583,7 @@ main(void)
 		sentence(a_pause_inside_of_a_page_is_not_the_end_of_it),
 		sentence(a_pause_inside_of_a_head_is_not_the_end_of_it),
 		sentence(what_is_not_understood_is_copied),
+		sentence(advice_is_given_only_where_it_helps),
 		sentence(channels_open_in_order),
 		sentence(other_channels_wait_for_the_ram),
 		sentence(postcopy_is_carried),

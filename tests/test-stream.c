@@ -336,10 +336,12 @@ multifd_packets_are_cut_into_pages(void **state)
 	len = s.len;
 	make_packet(&s, 1 << 1, "pc.ram", 128, 1, 3, 0);
 	assert_opaque("multifd-compression");
+	assert_true(p.coded);
 	assert_items(0, 0, 6);
 	s.len = len;
 	make_packet(&s, 0x40, "", 128, 0, 0, 0);
 	assert_opaque("devices");
+	assert_false(p.coded);
 	s.len = len;
 	make_packet(&s, 0, "", 64, 0, 0, 0);
 	assert_opaque("unknown packet");
