@@ -294,29 +294,40 @@ endpoint_connect(const struct endpoint *ep, int *fd, struct err *e)
 	return -1;
 }
 
-static bool
-endpoint_v6_is_local(const struct in6_addr *a)
+/* The same address; an IPv4 one as such, even if it came to an IPv6 socket. */
+static struct endpoint_addr
+endpoint_plain(const struct endpoint_addr *addr)
 {
-	if (IN6_IS_ADDR_V4MAPPED(a))
-		return a->s6_addr[12] == 127;
-	return IN6_IS_ADDR_LOOPBACK(a);
+	struct endpoint_addr plain = { .len = sizeof(struct sockaddr_in) };
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct sockaddr_in6 in6;
+
+	memcpy(&in6, &addr->sa, sizeof(in6));
+	if (addr->sa.ss_family != AF_INET6 ||
+	    !IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+		return *addr;
+	in.sin_port = in6.sin6_port;
+	memcpy(&in.sin_addr, in6.sin6_addr.s6_addr + 12, sizeof(in.sin_addr));
+	memcpy(&plain.sa, &in, sizeof(in));
+	return plain;
 }
 
 bool
 endpoint_addr_is_local(const struct endpoint_addr *addr)
 {
+	const struct endpoint_addr plain = endpoint_plain(addr);
 	struct sockaddr_in in;
 	struct sockaddr_in6 in6;
 
-	switch (addr->sa.ss_family) {
+	switch (plain.sa.ss_family) {
 	case AF_UNIX:
 		return true;
 	case AF_INET:
-		memcpy(&in, &addr->sa, sizeof(in));
+		memcpy(&in, &plain.sa, sizeof(in));
 		return (ntohl(in.sin_addr.s_addr) >> 24) == 127;
 	case AF_INET6:
-		memcpy(&in6, &addr->sa, sizeof(in6));
-		return endpoint_v6_is_local(&in6.sin6_addr);
+		memcpy(&in6, &plain.sa, sizeof(in6));
+		return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
 	default:
 		return false;
 	}
@@ -326,9 +337,10 @@ void
 endpoint_addr_text(const struct endpoint_addr *addr,
 		   char out[ENDPOINT_TEXT_MAX])
 {
+	const struct endpoint_addr plain = endpoint_plain(addr);
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 	struct sockaddr_un sun;
-	bool v6 = addr->sa.ss_family == AF_INET6;
+	bool v6 = plain.sa.ss_family == AF_INET6;
 
 	if (addr->sa.ss_family == AF_UNIX) {
 		memcpy(&sun, &addr->sa, sizeof(sun));
@@ -336,7 +348,7 @@ endpoint_addr_text(const struct endpoint_addr *addr,
 			 (int)sizeof(sun.sun_path), sun.sun_path);
 		return;
 	}
-	if (getnameinfo((const struct sockaddr *)&addr->sa, addr->len, host,
+	if (getnameinfo((const struct sockaddr *)&plain.sa, plain.len, host,
 			sizeof(host), port, sizeof(port),
 			NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
 		snprintf(out, ENDPOINT_TEXT_MAX, "(unknown address)");
@@ -349,8 +361,10 @@ endpoint_addr_text(const struct endpoint_addr *addr,
 void
 endpoint_addr_host(const struct endpoint_addr *addr, char out[ENDPOINT_IP_MAX])
 {
-	if (addr->sa.ss_family == AF_UNIX ||
-	    getnameinfo((const struct sockaddr *)&addr->sa, addr->len, out,
+	const struct endpoint_addr plain = endpoint_plain(addr);
+
+	if (plain.sa.ss_family == AF_UNIX ||
+	    getnameinfo((const struct sockaddr *)&plain.sa, plain.len, out,
 			ENDPOINT_IP_MAX, NULL, 0, NI_NUMERICHOST) != 0)
 		*out = '\0';
 }

@@ -59,7 +59,9 @@ int endpoint_connect(const struct endpoint *ep, int *fd, struct err *e)
  */
 bool endpoint_addr_is_local(const struct endpoint_addr *addr)
 	__attribute__((nonnull));
-/* "192.0.2.1:49216", "[2001:db8::1]:49216", "unix:/run/x". */
+/* "192.0.2.1:49216", "[2001:db8::1]:49216", "unix:/run/x".  Who calls by IPv4
+ * is the same host whether the socket that took it is of IPv4 or IPv6.
+ */
 void endpoint_addr_text(const struct endpoint_addr *addr,
 			char out[ENDPOINT_TEXT_MAX]) __attribute__((nonnull));
 /* Without the port: "192.0.2.1"; "" of a unix socket. */

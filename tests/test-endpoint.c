@@ -94,24 +94,33 @@ only_this_host_is_local(void **state)
 	assert_false(is_local("2001:db8::1"));
 }
 
+/* But for IPv4 that an IPv6 socket sees. */
 static void
 addresses_are_written_as_they_are_read(void **state)
 {
-	static const char *const cases[] = { "127.0.0.1:80", "[::1]:80",
-					     "unix:/run/x" };
+	static const struct {
+		const char *read, *text, *host;
+	} cases[] = {
+		{ "127.0.0.1:80", "127.0.0.1:80", "127.0.0.1" },
+		{ "[::1]:80", "[::1]:80", "::1" },
+		{ "[::ffff:192.0.2.7]:80", "192.0.2.7:80", "192.0.2.7" },
+		{ "unix:/run/x", "unix:/run/x", "" },
+	};
 	struct endpoint_addr addrs[ENDPOINT_ADDRS_MAX];
-	char text[ENDPOINT_TEXT_MAX];
+	char text[ENDPOINT_TEXT_MAX], host[ENDPOINT_IP_MAX];
 	struct endpoint ep;
 	struct err e;
 	size_t n;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		assert_ok(endpoint_parse(cases[i], 1, &ep, &e), &e);
+		assert_ok(endpoint_parse(cases[i].read, 1, &ep, &e), &e);
 		assert_ok(endpoint_resolve(&ep, addrs, &n, &e), &e);
 		assert_int_equal(n, 1);
 		endpoint_addr_text(&addrs[0], text);
-		assert_string_equal(text, cases[i]);
+		assert_string_equal(text, cases[i].text);
+		endpoint_addr_host(&addrs[0], host);
+		assert_string_equal(host, cases[i].host);
 	}
 }
 
