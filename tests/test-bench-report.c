@@ -337,7 +337,11 @@ numbers_are_written_for_people(void **state)
 	assert_string_equal(format_time(out, 0.0123), "12.3 ms");
 	assert_string_equal(format_time(out, 8.236), "8.24 s");
 	assert_string_equal(format_time(out, 119.6), "2m00s");
+	assert_string_equal(format_time(out, 3599.6), "1h00m");
 	assert_string_equal(format_time(out, 7260), "2h01m");
+	assert_string_equal(format_age(out, 0), "0s");
+	assert_string_equal(format_age(out, 59), "59s");
+	assert_string_equal(format_age(out, 60), "1m00s");
 	assert_string_equal(format_ratio(out, 4.618), "4.62x");
 }
 

@@ -60,8 +60,7 @@ show_one(const json_t *s)
 	       vm && *vm ? vm : text_of(s, "uuid"), text_of(s, "peer"),
 	       format_bytes(ram, number_of(s, "ram_bytes")),
 	       format_bytes(wire, number_of(s, "wire_bytes")),
-	       format_time(age, (double)number_of(s, "age_s")),
-	       state ? state : "");
+	       format_age(age, number_of(s, "age_s")), state ? state : "");
 }
 
 static void

@@ -52,21 +52,27 @@ format_count(char *out, uint64_t n)
 }
 
 char *
+format_age(char *out, uint64_t s)
+{
+	if (s < 60)
+		snprintf(out, FORMAT_LEN, "%" PRIu64 "s", s);
+	else if (s < 3600)
+		snprintf(out, FORMAT_LEN, "%" PRIu64 "m%02" PRIu64 "s", s / 60,
+			 s % 60);
+	else
+		snprintf(out, FORMAT_LEN, "%" PRIu64 "h%02" PRIu64 "m",
+			 (s + 30) / 3600, (s + 30) / 60 % 60);
+	return out;
+}
+
+char *
 format_time(char *out, double s)
 {
 	if (s < 0.9995)
 		return format_three(out, s * 1000, " ms");
 	if (s < 99.95)
 		return format_three(out, s, " s");
-	if (s < 3599.5)
-		snprintf(out, FORMAT_LEN, "%.0fm%02.0fs",
-			 (double)((long)(s + 0.5) / 60),
-			 (double)((long)(s + 0.5) % 60));
-	else
-		snprintf(out, FORMAT_LEN, "%.0fh%02.0fm",
-			 (double)((long)(s + 30) / 3600),
-			 (double)((long)(s + 30) / 60 % 60));
-	return out;
+	return format_age(out, (uint64_t)(s + 0.5));
 }
 
 char *

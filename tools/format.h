@@ -11,6 +11,7 @@
 char *format_bytes(char *out, uint64_t n); /* "98.2 MiB" */
 char *format_count(char *out, uint64_t n); /* "524,288" */
 char *format_time(char *out, double s);    /* "8.24 s", "12m31s" */
+char *format_age(char *out, uint64_t s);   /* "8s", "12m31s" */
 char *format_ratio(char *out, double r);   /* "4.62x" */
 
 /* Text from outside as valid UTF-8 without control characters, for a
