@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -41,13 +42,29 @@ on_ended(void *arg, const struct err *e)
 		assert_int_equal(e->code, ERR_LIMIT);
 }
 
+/* What the stranger heard. */
+static unsigned pings, pongs;
+
+static void
+hear(int stranger)
+{
+	static const uint8_t ping[] = { MESSAGE_PING, 8, 0, 0, 0 },
+			     pong[] = { MESSAGE_PONG, 8, 0, 0, 0, 1 };
+	char heard[4096];
+	ssize_t n = recv(stranger, heard, sizeof(heard), MSG_DONTWAIT);
+
+	if (n <= 0)
+		return;
+	pings += memmem(heard, (size_t)n, ping, sizeof(ping)) != NULL;
+	pongs += memmem(heard, (size_t)n, pong, sizeof(pong)) != NULL;
+}
+
 /* Says it every 100 ms for that long, and whether he is still listened to. */
 static bool
 goes_on(struct talk *t, struct event_base *base, int stranger,
 	const struct buf *message, unsigned ms)
 {
 	const struct timeval step = { .tv_usec = 100000 };
-	char answer[4096];
 
 	for (unsigned i = 0; i < ms / 100; i++) {
 		if (send(stranger, message->data, message->len, MSG_NOSIGNAL) <
@@ -55,7 +72,7 @@ goes_on(struct talk *t, struct event_base *base, int stranger,
 			break;
 		event_base_loopexit(base, &step);
 		event_base_dispatch(base);
-		(void)!recv(stranger, answer, sizeof(answer), MSG_DONTWAIT);
+		hear(stranger);
 		if (talk_session(t)->state == SESSION_ABORT)
 			return false;
 	}
@@ -80,6 +97,7 @@ check(enum message_type type, bool listened_to)
 	struct err e;
 	int fds[2];
 
+	pings = pongs = 0;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	t = talk_accept(&config, &link, fds[1], NULL, &e);
 	assert_non_null(t);
@@ -108,6 +126,16 @@ who_says_something_is(void **state)
 {
 	(void)state;
 	check(MESSAGE_BASES, true);
+	assert_true(pings > 1);
+	assert_int_equal(pongs, 0);
+}
+
+static void
+pings_are_answered(void **state)
+{
+	(void)state;
+	check(MESSAGE_PING, false);
+	assert_true(pongs > 5);
 }
 
 int
@@ -117,6 +145,7 @@ main(void)
 		cmocka_unit_test(
 			who_only_says_that_he_is_there_is_not_waited_for),
 		cmocka_unit_test(who_says_something_is),
+		cmocka_unit_test(pings_are_answered),
 	};
 
 	return cmocka_run_group_tests_name("talk-idle", tests, NULL, NULL);

@@ -240,24 +240,6 @@ a_peer_that_goes_without_a_word_is_an_error(void **state)
 }
 
 static void
-pings_are_answered(void **state)
-{
-	struct world w;
-	uint64_t until = clock_wall_ns() + 5000000000u;
-
-	(void)state;
-	open_both(&w);
-	while (!talk_rtt_ns(w.a.talk) || !talk_rtt_ns(w.z.talk)) {
-		if (clock_wall_ns() > until)
-			fail_msg("no answer");
-		event_base_loop(w.base, EVLOOP_ONCE);
-	}
-	assert_in_range(talk_rtt_ns(w.a.talk), 1, 4000000000u);
-	assert_false(w.a.ended || w.z.ended);
-	world_fini(&w);
-}
-
-static void
 a_paused_end_hears_later(void **state)
 {
 	const struct timeval ms = { .tv_usec = 30000 };
@@ -526,7 +508,6 @@ answers_do_not_pile_up(void **state)
 	assert_false(w.a.ended);
 	assert_in_range(link_queued(talk_link(w.a.talk)), LINK_HIGH,
 			LINK_HIGH + 4096);
-	assert_int_equal(talk_rtt_ns(w.a.talk), 0); /* a lie about time */
 	buf_fini(&b);
 	world_fini(&w);
 }
@@ -580,7 +561,6 @@ main(void)
 		cmocka_unit_test(what_the_owner_refuses_ends_the_talk),
 		cmocka_unit_test(a_message_out_of_its_time_ends_the_talk),
 		cmocka_unit_test(a_peer_that_goes_without_a_word_is_an_error),
-		cmocka_unit_test(pings_are_answered),
 		cmocka_unit_test(a_paused_end_hears_later),
 		cmocka_unit_test(
 			a_receiver_stops_hearing_whom_it_cannot_answer),

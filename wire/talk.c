@@ -33,7 +33,6 @@ struct talk {
 	unsigned patience;
 	unsigned idle; /* pings, since it said something else */
 	unsigned idle_max;
-	uint64_t rtt_ns;
 };
 
 static struct hello
@@ -140,18 +139,6 @@ talk_heard_ping(struct talk *t, struct span body, struct err *e)
 }
 
 static int
-talk_heard_pong(struct talk *t, struct span body, struct err *e)
-{
-	uint64_t stamp, now = clock_wall_ns();
-
-	if (message_get_u64(body, &stamp, e) < 0)
-		return -1;
-	if (stamp < now)
-		t->rtt_ns = now - stamp;
-	return 0;
-}
-
-static int
 talk_heard_error(struct talk *t, struct span body, struct err *e)
 {
 	struct err said;
@@ -176,7 +163,7 @@ talk_heard(struct talk *t, enum message_type type, struct span body,
 	case MESSAGE_PING:
 		return talk_heard_ping(t, body, e);
 	case MESSAGE_PONG:
-		return talk_heard_pong(t, body, e);
+		return 0;
 	case MESSAGE_ERROR:
 		return talk_heard_error(t, body, e);
 	default:
@@ -563,10 +550,4 @@ talk_set_dead_ms(struct talk *t, unsigned ms)
 	link_set_dead_ms(t->link, ms);
 	t->patience = talk_patience(ms);
 	t->idle_max = MIN(t->idle_max, TALK_HURRY * ms / TALK_PING_MS);
-}
-
-uint64_t
-talk_rtt_ns(const struct talk *t)
-{
-	return t->rtt_ns;
 }

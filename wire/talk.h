@@ -106,7 +106,5 @@ bool talk_was_cut(const struct talk *t) __attribute__((nonnull));
  * for when in TALK_HURRY times that it only says that it is there.
  */
 void talk_set_dead_ms(struct talk *t, unsigned ms) __attribute__((nonnull));
-/* Round trip of the last PING, 0 if there was none. */
-uint64_t talk_rtt_ns(const struct talk *t) __attribute__((nonnull));
 
 #endif
