@@ -31,6 +31,13 @@
  * differences from what it sent before (xbzrle) it sends in its second round or
  * later, so only pages that come for the first time may be left out.
  *
+ * And that QEMU notes every write holds for devices, too.  One of the host's
+ * (VFIO) writes by DMA, which QEMU sees only with the help of the device or the
+ * IOMMU.  Without that QEMU before 8.0 does not migrate it; later ones count
+ * all memory as written whenever they ask, so what was left out comes again.
+ * Nor is it left out to begin with: the device has a section of its own in the
+ * stream before the first page, which makes all that follows opaque.
+ *
  * One thread at a time.  The guest is one that was opened, with every check
  * passed, over memory that can be read again (physical.h).
  */
