@@ -443,6 +443,12 @@ check_PROGRAMS += %D%/test-report
 %C%_test_report_LDADD = tools/libhost.a $(TEST_LIBS) $(HOST_LIBS)
 TESTS += %D%/test-report
 
+check_PROGRAMS += %D%/test-status
+%C%_test_status_SOURCES = %D%/test-status.c %D%/test.h
+%C%_test_status_LDADD = tools/libhost.a tools/libtools.a $(TEST_LIBS) \
+	$(HOST_LIBS)
+TESTS += %D%/test-status
+
 TESTS += %D%/layers.sh
 EXTRA_DIST += %D%/certs.sh
 EXTRA_DIST += %D%/layers.sh %D%/tap.sh

@@ -76,25 +76,42 @@ control_prepare(int fd, const struct control_wish *wish, char path[108],
 	return 0;
 }
 
+/* Adds the next one that is told of: 1, or 0 when that were all. */
+static int
+control_session(int fd, json_t *sessions, struct err *e)
+{
+	struct parcel p;
+	int ret = -1;
+
+	if (control_hear(fd, &p, e) < 0)
+		return -1;
+	if (strcmp(parcel_text(&p, "say"), "all") == 0)
+		ret = 0;
+	else if (json_array_append(sessions,
+				   json_object_get(p.body, "session")) == 0)
+		ret = 1;
+	else
+		(void)err_set(e, ERR_VERSION,
+			      "virt-migd is of another version");
+	parcel_free(&p);
+	return ret;
+}
+
 json_t *
 control_status(int fd, struct err *e)
 {
-	struct parcel p;
-	json_t *sessions;
+	json_t *sessions = json_array();
+	int ret;
 
-	if (parcel_send(fd, json_pack("{s:s}", "do", "status"), NULL, 0, e) <
-		    0 ||
-	    control_hear(fd, &p, e) < 0)
-		return NULL;
-	sessions = json_incref(json_object_get(p.body, "sessions"));
-	parcel_free(&p);
-	if (!json_is_array(sessions)) {
-		json_decref(sessions);
-		(void)err_set(e, ERR_VERSION,
-			      "virt-migd is of another version");
-		return NULL;
-	}
-	return sessions;
+	ret = parcel_send(fd, json_pack("{s:s}", "do", "status"), NULL, 0, e);
+	if (ret == 0)
+		do
+			ret = control_session(fd, sessions, e);
+		while (ret > 0);
+	if (ret == 0)
+		return sessions;
+	json_decref(sessions);
+	return NULL;
 }
 
 int

@@ -12,6 +12,9 @@
 #include "tools/daemon.h"
 #include "tools/report.h"
 
+/* Who does not take what is said holds up all others for so long, once. */
+#define CLIENT_PATIENCE_S 1
+
 /* Somebody on this host who asks: the command.  The socket's mode says who
  * may; whoever it is, we know from the kernel and write down.
  */
@@ -59,19 +62,21 @@ clients_leave(const struct daemon *d)
 }
 
 void
-client_tell(struct client *c, json_t *body, bool ended)
+client_tell(struct client *c, json_t *body)
 {
 	struct err e;
 
-	(void)ended;
-	/* One that is gone we learn of by reading. */
-	(void)!parcel_send(c->fd, body, NULL, 0, &e);
+	/* It must not wait for what it will not hear; and that it is gone we
+	 * learn of by reading.
+	 */
+	if (parcel_send(c->fd, body, NULL, 0, &e) < 0)
+		shutdown(c->fd, SHUT_RDWR);
 }
 
 static void
 client_refuse(struct client *c, const struct err *why)
 {
-	client_tell(c, report_end(why), true);
+	client_tell(c, report_end(why));
 }
 
 /* What was asked for; -1: nothing. */
@@ -128,17 +133,16 @@ client_prepare(struct client *c, const struct parcel *p)
 		c->cred.uid);
 }
 
+/* A parcel each, which has room for any one of them. */
 static void
 client_status(struct client *c)
 {
-	json_t *all = json_array();
-
 	for (struct migration *m = c->daemon->migrations; m; m = m->next)
 		if (m->role != MONITOR_ANSWER)
-			json_array_append_new(all, migration_status(m));
-	client_tell(c,
-		    json_pack("{s:s, s:o}", "say", "status", "sessions", all),
-		    true);
+			client_tell(c,
+				    json_pack("{s:s, s:o}", "say", "session",
+					      "session", migration_status(m)));
+	client_tell(c, json_pack("{s:s}", "say", "all"));
 }
 
 static void
@@ -179,6 +183,7 @@ client_on_parcel(evutil_socket_t fd, short what, void *arg)
 void
 client_accept(struct daemon *d)
 {
+	const struct timeval patience = { .tv_sec = CLIENT_PATIENCE_S };
 	struct client *c = calloc(1, sizeof(*c));
 	socklen_t len = sizeof(c->cred);
 
@@ -187,6 +192,8 @@ client_accept(struct daemon *d)
 	c->daemon = d;
 	c->fd = accept4(d->control_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (c->fd >= 0 &&
+	    setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
+		       sizeof(patience)) == 0 &&
 	    getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &c->cred, &len) == 0)
 		c->readable = event_new(d->base, c->fd, EV_READ | EV_PERSIST,
 					client_on_parcel, c);

@@ -84,7 +84,7 @@ migration_end(struct migration *m, json_t *end)
 	json_decref(m->status);
 	m->status = json_incref(end);
 	if (client)
-		client_tell(client, json_incref(end), true);
+		client_tell(client, json_incref(end));
 	if (m->readable)
 		event_del(m->readable);
 }
@@ -111,7 +111,7 @@ migration_hear(struct migration *m, json_t *said)
 		m->status = json_incref(said);
 	}
 	if (m->client)
-		client_tell(m->client, json_incref(said), false);
+		client_tell(m->client, json_incref(said));
 }
 
 static void

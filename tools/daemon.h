@@ -101,9 +101,8 @@ void listener_stop(const struct daemon *d) __attribute__((nonnull));
 
 /* daemon-control.c */
 void client_accept(struct daemon *d) __attribute__((nonnull));
-/* Tells whoever asked for the migration; ended: nothing more will come. */
-void client_tell(struct client *c, json_t *body, bool ended)
-	__attribute__((nonnull));
+/* Tells whoever asks, and hangs up where that is not possible. */
+void client_tell(struct client *c, json_t *body) __attribute__((nonnull(1)));
 void clients_free(struct daemon *d) __attribute__((nonnull));
 /* In a child, which is to hold none of them open. */
 void clients_leave(const struct daemon *d) __attribute__((nonnull));
