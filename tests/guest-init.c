@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/guest-programs.h"
+
 #define PAGE 4096
 
 static const char owned[] = "virt-mig: this page is owned";
@@ -277,6 +279,7 @@ main(void)
 	if (told_to(" virt-mig-age"))
 		age();
 	use_files();
+	map_programs("/disk/programs");
 	munmap(make_private(8192, freed, 0), 8192 * PAGE);
 	say("/proc/version");
 	sleep(2);

@@ -5,7 +5,8 @@
 # (guest-init.c), say how many pages of each kind they have and stand still.
 # For root with VIRT_MIG_GUEST_TESTS=1; a minute and 70 MB of packages.
 # VIRT_MIG_KERNELS='SUITE[/FLAVOUR] ...' and VIRT_MIG_BOOTS='CPU[,ARGUMENT] ...'
-# choose others: every kernel is booted in each way.
+# choose others: every kernel is booted in each way.  VIRT_MIG_PROGRAMS='FILE ...'
+# are other programs of Windows than the libraries that come with MinGW.
 tests=${srcdir:?}/tests
 scripts=$srcdir/scripts
 guest=${builddir:?}/guest
@@ -32,16 +33,28 @@ at_end() {
 	[ -z "$qemu" ] || kill "$qemu" 2>/dev/null
 }
 
-# A disk of files to read, and the program.
+# A disk of files to read, and the program.  Behind the file system is what
+# says that the disk has one of Windows, so that its programs are looked for.
 make_parts() {
-	mkdir -p "$dir/disk/files" "$dir/root/modules" || return
+	mkdir -p "$dir/disk/files" "$dir/disk/programs" "$dir/root/modules" ||
+		return
+	for file in ${VIRT_MIG_PROGRAMS:-/usr/lib/gcc/x86_64-w64-mingw32/*/*.dll}; do
+		[ ! -e "$file" ] || cp "$file" "$dir/disk/programs" || return
+	done
 	for i in 1 2 3 4 5; do
 		head -c 4194304 /dev/urandom >"$dir/disk/files/$i" || return
 	done
 	head -c 5000 /dev/urandom >"$dir/disk/files/short" || return
 	truncate -s 512M "$dir/disk.img" &&
 		mkfs.ext4 -q -F -d "$dir/disk" "$dir/disk.img" &&
-		cc -static -O1 -o "$dir/root/init" "$tests/guest-init.c"
+		truncate -s 513M "$dir/disk.img" && mark_disk disk NTFS &&
+		cc -static -O1 -I"$builddir" -I"$srcdir" -o "$dir/root/init" \
+			"$tests/guest-init.c" "$tests/guest-programs.c" \
+			"$tests/made-pe.c"
+}
+mark_disk() { # NAME WHAT
+	printf '%s    ' "$2" | dd of="$dir/$1.img" bs=1 conv=notrunc \
+		seek=$(((512 << 20) + 3)) 2>/dev/null
 }
 get_kernel() { # KERNEL: its folder
 	suite=${1%/*}
@@ -200,6 +213,41 @@ modules() { # FOLDER
 		'.captures[0].tiers[0].plans.delta.pages * 5 >= $blocks' \
 		"$dir/json-modules"
 }
+# The pages of Windows' programs of that kind, cut out of the guest's memory, and
+# what they cost with its disk, and with the same disk where programs of Windows
+# are not looked for.
+measure_programs() { # KIND
+	tr -d '\r' <"$dir/serial" | sed -n "s/^program $1 //p" |
+		python3 -c 'import sys
+memory = open(sys.argv[1], "rb")
+for line in sys.stdin:
+    memory.seek(4096 * int(line))
+    sys.stdout.buffer.write(memory.read(4096))
+' "$dir/ram" >"$dir/$1"
+	for image in run bare; do
+		VIRT_MIG_INDEX_DIR=$dir "$builddir/virt-mig" bench "$dir/$1" \
+			--image "$dir/$image.img" --tiers fast --peers none \
+			--format json | jq '.results[0].wire_bytes as $wire |
+			.captures[0].tiers[0].plans | map_values(.pages) |
+			.wire = $wire' >"$dir/json-$1-$image" || return
+		jq -c . "$dir/json-$1-$image" | sed "s/^/$1, $image: /"
+	done
+}
+# Nearly all pages that were relocated go as moved pointers, for a few bytes
+# each, and nearly all others that are not zero as they are in the file; few of
+# either without the programs.
+programs() {
+	cp "$dir/run.img" "$dir/bare.img" && mark_disk bare XXXX &&
+		measure_programs relocated && measure_programs as-linked &&
+		jq -es '.[0].move + .[0].delta >= 50 and
+			.[0].data * 10 <= .[0].move + .[0].delta and
+			.[0].wire <= 500 + (.[0].move + .[0].delta) * 32 and
+			.[1].data >= .[1].move + .[1].delta and
+			.[2].ref >= 1000 and .[2].data * 10 <= .[2].ref and
+			.[3].data >= .[3].ref' \
+			"$dir/json-relocated-run" "$dir/json-relocated-bare" \
+			"$dir/json-as-linked-run" "$dir/json-as-linked-bare"
+}
 # It has aged: pages moved, were thrown out, and were huge.
 aged() {
 	tr -d '\r' <"$dir/serial" >"$dir/vmstat"
@@ -250,6 +298,11 @@ for test in $plan; do
 	esac
 	ok "$kernel ($how): clean file pages are the files'" files
 	ok "$kernel ($how): modules are those on the disk" modules "$folder"
+	if grep -q '^program relocated' "$dir/serial"; then
+		ok "$kernel ($how): relocated programs go as moves" programs
+	else
+		skipped "$kernel ($how): relocated programs" "no MinGW"
+	fi
 	[ -z "${VIRT_MIG_KEEP:-}" ] || cp "$dir/ram" "$dir/show" \
 		"$dir/serial" "$VIRT_MIG_KEEP"
 	halt

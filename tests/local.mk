@@ -289,6 +289,7 @@ TESTS += %D%/live-memory.sh
 EXTRA_DIST += %D%/live-memory.sh
 TESTS += %D%/linux-guest.sh
 EXTRA_DIST += %D%/linux-guest.sh %D%/linux-files.py %D%/guest-init.c
+EXTRA_DIST += %D%/guest-programs.c %D%/guest-programs.h
 
 check_PROGRAMS += %D%/compare-guests
 %C%_compare_guests_SOURCES = %D%/compare-guests.c

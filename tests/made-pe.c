@@ -52,6 +52,7 @@ parse_section(struct pe *pe, const uint8_t *h)
 		.offset = load_le32(h + 20),
 		.file_bytes = load_le32(h + 16),
 		.writable = load_le32(h + 36) >> 31,
+		.discardable = load_le32(h + 36) >> 25 & 1,
 	};
 	s->file_bytes = MIN(s->file_bytes, s->pages * PAGE_BYTES);
 	return s->rva % PAGE_BYTES == 0 &&

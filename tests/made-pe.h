@@ -14,6 +14,7 @@ struct pe_section {
 	uint32_t rva, pages;         /* in memory */
 	uint32_t offset, file_bytes; /* in the file */
 	bool writable;
+	bool discardable; /* not needed once it is loaded */
 };
 
 #define PE_SECTIONS_MAX 32
