@@ -214,6 +214,7 @@ static int
 look(struct programs *p, const struct digest *root, const struct index_how *how,
      struct err *e)
 {
+	const struct buf *list = &p->modules.modules;
 	struct image_run run = { .first = 0 };
 	uint8_t header[PAGE_BYTES];
 	int more = p->windows_too || p->linux_too;
@@ -225,13 +226,12 @@ look(struct programs *p, const struct digest *root, const struct index_how *how,
 	}
 	if (modules_list_end(&p->modules, e) < 0)
 		return -1;
-	core_header(PROGRAMS_GPA,
-		    p->npages * PAGE_BYTES + p->modules.modules.len, header);
+	core_header(PROGRAMS_GPA, p->npages * PAGE_BYTES + list->len, header);
 	memcpy(header + PROGRAMS_ROOT_AT, root->b, DIGEST_BYTES);
 	if (newfile_write(&p->file, 0, header, sizeof(header), e) < 0 ||
-	    newfile_write(&p->file, (p->npages + 1) * PAGE_BYTES,
-			  p->modules.modules.data, p->modules.modules.len,
-			  e) < 0)
+	    (list->len > 0 &&
+	     newfile_write(&p->file, (p->npages + 1) * PAGE_BYTES, list->data,
+			   list->len, e) < 0))
 		return -1;
 	return newfile_commit(&p->file, e);
 }
