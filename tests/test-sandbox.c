@@ -247,12 +247,20 @@ inside_there_is_nothing_to_break(void **state)
 	close(fds[0]);
 }
 
+static void *
+wait_for_ever(void *arg)
+{
+	poll(NULL, 0, -1);
+	return arg;
+}
+
 /* One that enters, says so, and waits to be killed; or that calls the kernel as
  * a program of another architecture does.
  */
 static pid_t
 enter(const char *empty, bool old_call)
 {
+	struct pollfd said = { .events = POLLIN };
 	int fds[2];
 	char byte;
 	pid_t pid;
@@ -261,9 +269,12 @@ enter(const char *empty, bool old_call)
 	pid = fork();
 	if (pid == 0) {
 		struct err e;
+		pthread_t other;
 
 		close(fds[0]);
-		if (sandbox_enter(NOBODY, NOBODY, empty, &e) < 0)
+		/* A session has workers, which must not outlive it. */
+		if (sandbox_enter(NOBODY, NOBODY, empty, &e) < 0 ||
+		    pthread_create(&other, NULL, wait_for_ever, NULL) != 0)
 			_exit(1);
 		if (old_call)
 			__asm__ volatile("int $0x80" : : "a"(20) : "memory");
@@ -272,6 +283,10 @@ enter(const char *empty, bool old_call)
 		_exit(0);
 	}
 	close(fds[1]);
+	said.fd = fds[0];
+	if (poll(&said, 1, 10000) != 1)
+		kill(pid, SIGKILL);
+	assert_true(said.revents != 0);
 	assert_int_equal(read(fds[0], &byte, 1), old_call ? 0 : 1);
 	close(fds[0]);
 	return pid;

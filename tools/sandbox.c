@@ -79,6 +79,10 @@ sandbox_filter(struct err *e)
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int ret = filter ? 0 : -1;
 
+	/* By default it ends one thread, and the others wait for that. */
+	if (ret == 0)
+		ret = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH,
+				       SCMP_ACT_KILL_PROCESS);
 	for (size_t i = 0; ret == 0 && i < ARRAY_LEN(allowed); i++)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (ret == 0)
