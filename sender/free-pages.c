@@ -51,7 +51,7 @@ free_pages_stop(struct free_pages *f, const char *why)
 void
 free_pages_begin(struct free_pages *f)
 {
-	if (f->wanted)
+	if (f->wanted || free_pages_state(f) == FREE_NONE)
 		return;
 	f->why = "the guest was not known in time";
 	f->wanted = true;
