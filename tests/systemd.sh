@@ -35,7 +35,7 @@ migrate() { # FROM OPTION...
 	host "$from" timeout 120 "$tool" migrate vm "qemu+tcp://$to/system" \
 		"$@" >"$dir/log" 2>&1
 }
-pid_of() { # HOST UNIT
+pid_of() { # HOST UNIT: 0 if it does not run, as systemd says it
 	host "$1" systemctl show -P MainPID "$2.service"
 }
 status_of() { # HOST UNIT
@@ -80,7 +80,8 @@ listener=$(pid_of a virt-mig-listener)
 migrate b --bandwidth 8 &
 sleep 3
 for h in a b; do
-	host $h kill -9 "$(pid_of $h virt-mig-listener)"
+	host $h systemctl kill --kill-whom=main --signal=KILL \
+		virt-mig-listener.service
 	host $h systemctl restart virt-migd.service
 done
 wait $! && guest_checked vm a >>"$dir/log"

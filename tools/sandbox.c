@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -77,7 +78,7 @@ static int
 sandbox_filter(struct err *e)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int ret = filter ? 0 : -1;
+	int ret = filter ? 0 : -ENOMEM;
 
 	/* By default it ends one thread, and the others wait for that. */
 	if (ret == 0)
@@ -90,8 +91,10 @@ sandbox_filter(struct err *e)
 	if (ret == 0)
 		ret = seccomp_load(filter);
 	seccomp_release(filter);
-	return ret == 0 ? 0
-			: err_set(e, ERR_SYSTEM, "seccomp: cannot be loaded");
+	return ret == 0
+		       ? 0
+		       : err_set(e, ERR_SYSTEM, "seccomp: cannot be loaded: %s",
+				 strerror(-ret));
 }
 
 static int
