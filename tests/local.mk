@@ -12,8 +12,10 @@ TEST_LIBS = $(MIG_LDADD) $(CMOCKA_LIBS)
 # First, since it takes longest.
 TESTS += %D%/relay.sh
 EXTRA_DIST += %D%/relay.sh
-TESTS += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh %D%/systemd.sh
+TESTS += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh %D%/systemd.sh \
+	%D%/hosts-log.sh
 EXTRA_DIST += %D%/guest.sh %D%/hosts.sh %D%/live.sh %D%/crash.sh %D%/systemd.sh \
+	%D%/hosts-log.sh \
 	%D%/crash-matrix %D%/hosts/beat.c %D%/hosts/half-close.c \
 	%D%/hosts/hosts.sh %D%/hosts/other-end.py %D%/hosts/qemu-odd \
 	%D%/hosts/text-image.py

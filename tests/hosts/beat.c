@@ -3,8 +3,10 @@
  * changing a part of it, checks every byte of it over and over, and says so
  * on the serial line five times a second:
  *
- *	HB <number> t=<ms since boot> writes=<pages> rounds=<checks of it all>
- *	    bad=<pages that were wrong> disk=<blocks that were wrong>
+ *	HB <NUMBER> t=MS-SINCE-BOOT writes=PAGES rounds=CHECKS-OF-IT-ALL
+ *	    bad=PAGES-THAT-WERE-WRONG disk=BLOCKS-THAT-WERE-WRONG <NUMBER>
+ *
+ * The number, of six digits, comes twice: a move may cut a line in two.
  *
  * The kernel's command line says how much: still=MB and busy=MB of pages that
  * nothing but their words can tell apart, text=MB, zero=MB, rate=pages changed
@@ -255,10 +257,12 @@ beat(struct guest *g, uint64_t now)
 	g->beats++;
 	if (g->disk >= 0)
 		beat_disk(g);
-	printf("HB %llu t=%llu writes=%llu rounds=%llu bad=%llu disk=%llu\n",
+	printf("HB <%06llu> t=%llu writes=%llu rounds=%llu bad=%llu disk=%llu "
+	       "<%06llu>\n",
 	       (unsigned long long)g->beats, (unsigned long long)now,
 	       (unsigned long long)g->writes, (unsigned long long)g->rounds,
-	       (unsigned long long)g->bad, (unsigned long long)g->disk_bad);
+	       (unsigned long long)g->bad, (unsigned long long)g->disk_bad,
+	       (unsigned long long)g->beats);
 }
 
 static void
