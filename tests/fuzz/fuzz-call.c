@@ -62,9 +62,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 const char *
 fuzz_seed(unsigned i, struct buf *out)
 {
-	static const struct {
-		const char *name, *text;
-	} seeds[] = {
+	static const struct fuzz_text seeds[] = {
 		{ "id", "0123456789abcdef0123456789ABCDEF" },
 		{ "uuid", "01234567-89ab-cdef-0123-456789abcdef" },
 		{ "host", "host.example.org:49216" },
@@ -81,9 +79,5 @@ fuzz_seed(unsigned i, struct buf *out)
 		fuzz_ok(buf_put(out, bytes, sizeof(bytes), &e), &e);
 		return "call";
 	}
-	if (i > ARRAY_LEN(seeds))
-		return NULL;
-	fuzz_ok(buf_put(out, seeds[i - 1].text, strlen(seeds[i - 1].text), &e),
-		&e);
-	return seeds[i - 1].name;
+	return fuzz_seed_text(seeds, ARRAY_LEN(seeds), i - 1, out);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/conf.h"
+#include "common/mem.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Files of settings: names and values come as text without spaces at their
@@ -43,9 +44,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 const char *
 fuzz_seed(unsigned i, struct buf *out)
 {
-	static const struct {
-		const char *name, *text;
-	} seeds[] = {
+	static const struct fuzz_text seeds[] = {
 		{ "usual", "# a comment\n[listen]\naddress = [::]:49216\n\n"
 			   "[memory]\nkeep = yes\nflag = no\n" },
 		{ "spaces", "[a]\r\n \tb c = d = e  \nf=\n[g]\nh=64" },
@@ -53,10 +52,6 @@ fuzz_seed(unsigned i, struct buf *out)
 		{ "bad-flag", "[a]\nflag = perhaps\n" },
 		{ "open-section", "[a\nb = c" },
 	};
-	struct err e;
 
-	if (i >= sizeof(seeds) / sizeof(seeds[0]))
-		return NULL;
-	fuzz_ok(buf_put(out, seeds[i].text, strlen(seeds[i].text), &e), &e);
-	return seeds[i].name;
+	return fuzz_seed_text(seeds, ARRAY_LEN(seeds), i, out);
 }

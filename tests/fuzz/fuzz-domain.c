@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <string.h>
-
 #include "common/mem.h"
 #include "tests/fuzz/fuzz.h"
 #include "tools/domain.h"
@@ -33,9 +31,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 const char *
 fuzz_seed(unsigned i, struct buf *out)
 {
-	static const struct {
-		const char *name, *text;
-	} seeds[] = {
+	static const struct fuzz_text seeds[] = {
 		{ "chain", "<domain><name>a</name><memory unit='KiB'>9</memory>"
 			   "<devices><disk type='file' device='disk'>"
 			   "<driver type='qcow2'/><source file='/a' index='2'/>"
@@ -54,10 +50,6 @@ fuzz_seed(unsigned i, struct buf *out)
 			    "</domain>" },
 		{ "cut", "<domain><name>b</name><devices>" },
 	};
-	struct err e;
 
-	if (i >= ARRAY_LEN(seeds))
-		return NULL;
-	fuzz_ok(buf_put(out, seeds[i].text, strlen(seeds[i].text), &e), &e);
-	return seeds[i].name;
+	return fuzz_seed_text(seeds, ARRAY_LEN(seeds), i, out);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -61,9 +60,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 const char *
 fuzz_seed(unsigned i, struct buf *out)
 {
-	static const struct {
-		const char *name, *text;
-	} seeds[] = {
+	static const struct fuzz_text seeds[] = {
 		{ "status",
 		  "{\"say\":\"status\",\"state\":\"STREAM\",\"wire_bytes\":1,"
 		  "\"lost\":false,\"plans\":{\"zero\":3,\"data\":1}}" },
@@ -72,10 +69,6 @@ fuzz_seed(unsigned i, struct buf *out)
 			     "\"text\":\"\\u0001\\n\\\"\"}" },
 		{ "array", "[]" },
 	};
-	struct err e;
 
-	if (i >= sizeof(seeds) / sizeof(seeds[0]))
-		return NULL;
-	fuzz_ok(buf_put(out, seeds[i].text, strlen(seeds[i].text), &e), &e);
-	return seeds[i].name;
+	return fuzz_seed_text(seeds, ARRAY_LEN(seeds), i, out);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/buf.h"
 #include "common/err.h"
@@ -44,5 +45,22 @@ const char *fuzz_seed(unsigned i, struct buf *out);
 			abort();                                               \
 		}                                                              \
 	} while (0)
+
+/* Inputs that are text, and what fuzz_seed() does with n of them. */
+struct fuzz_text {
+	const char *name, *text;
+};
+
+static inline const char *
+fuzz_seed_text(const struct fuzz_text *seeds, size_t n, unsigned i,
+	       struct buf *out)
+{
+	struct err e;
+
+	if (i >= n)
+		return NULL;
+	fuzz_ok(buf_put(out, seeds[i].text, strlen(seeds[i].text), &e), &e);
+	return seeds[i].name;
+}
 
 #endif
