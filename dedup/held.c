@@ -59,6 +59,7 @@ held_index(struct held *h, const char *path, const struct index_how *how,
 static void
 held_name_image(struct held *h)
 {
+	index_tell_extents(h->index, h->image);
 	h->root = *index_root(h->index);
 	h->regions = index_regions(h->index, &h->nregions);
 	h->base = (struct base){ .kind = BASE_IMAGE,

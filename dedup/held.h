@@ -73,7 +73,8 @@ int held_take_memory(struct held *h, const char *name, int fd, struct err *e)
 /* How many kernels an open image seems to hold. */
 size_t held_kernels(const struct held *image) __attribute__((nonnull));
 /* The i-th kernel that an open image holds; the image stays open longer.
- * Kernels in pieces or packed in unknown ways are errors, to be passed over.
+ * Kernels in pieces that are not known or packed in unknown ways are errors, to
+ * be passed over.
  */
 int held_open_kernel(struct held *h, const struct held *image, size_t i,
 		     struct err *e)

@@ -17,6 +17,8 @@ struct image {
 	struct image_part parts[PARTITION_PARTS_MAX];
 	size_t nparts;
 	uint64_t nblocks;
+	const struct extent *extents;
+	size_t nextents;
 	char *path;
 	pthread_mutex_t lock; /* of reading where nothing is mapped */
 };
@@ -208,6 +210,78 @@ image_read(struct image *img, uint64_t first, uint64_t n, uint8_t *out,
 	ret = image_read_parts(img, first, n, out, e);
 	pthread_mutex_unlock(&img->lock);
 	return ret;
+}
+
+void
+image_set_extents(struct image *img, const struct extent *x, size_t n)
+{
+	img->extents = x;
+	img->nextents = n;
+}
+
+/* How many pieces begin no later than that block of that file. */
+static size_t
+pieces_upto(const struct image *img, uint64_t file, uint64_t at)
+{
+	size_t low = 0, high = img->nextents;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct extent *x = &img->extents[mid];
+
+		if (x->file < file || (x->file == file && x->at <= at))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* The block of the image where block 'at' of a file is, and how many of n
+ * follow it there; false if so many are not there.
+ */
+static bool
+file_piece(const struct image *img, uint64_t file, uint64_t at, uint64_t *block,
+	   uint64_t *n)
+{
+	size_t i = pieces_upto(img, file, at);
+	const struct extent *x = i > 0 ? &img->extents[i - 1] : NULL;
+	uint64_t in;
+
+	if (!x || x->file != file) {
+		if (file >= img->nblocks || at >= img->nblocks - file)
+			return false;
+		*block = file + at;
+		*n = MIN(*n, img->nblocks - *block);
+		return true;
+	}
+	in = at - x->at;
+	if (in < x->n) {
+		*block = x->block + in;
+		*n = MIN(*n, x->n - in);
+		return true;
+	}
+	if (i < img->nextents && x[1].file == file)
+		*n = MIN(*n, x[1].at - at);
+	return false;
+}
+
+int
+image_read_file(struct image *img, uint64_t file, uint64_t from, uint64_t n,
+		uint8_t *out, struct err *e)
+{
+	while (n > 0) {
+		uint64_t here = n, block;
+
+		if (!file_piece(img, file, from, &block, &here))
+			memset(out, 0, here * PAGE_BYTES);
+		else if (image_read(img, block, here, out, e) < 0)
+			return -1;
+		out += here * PAGE_BYTES;
+		from += here;
+		n -= here;
+	}
+	return 0;
 }
 
 /* The blocks of a run of bytes.  What holds data in part holds data; but what

@@ -56,6 +56,26 @@ const uint8_t *image_block(const struct image *img, uint64_t n);
 int image_read(struct image *img, uint64_t first, uint64_t n, uint8_t *out,
 	       struct err *e) __attribute__((nonnull, warn_unused_result));
 
+/* A piece of a file of the guest's: its blocks from 'at' on are the image's from
+ * 'block' on.  The file is known by the block of the image where it begins.
+ */
+struct extent {
+	uint32_t file, at, block, n;
+};
+
+/* Of files in more than one piece, all the pieces, in order; they must make
+ * sense (extents.h) and stay longer than the image.
+ */
+void image_set_extents(struct image *img, const struct extent *x, size_t n)
+	__attribute__((nonnull(1)));
+/* Reads blocks from .. from+n-1 of the file that begins at a block; if none is
+ * known to, as if its blocks followed each other.  What is not there is zeros.
+ * Any thread.
+ */
+int image_read_file(struct image *img, uint64_t file, uint64_t from, uint64_t n,
+		    uint8_t *out, struct err *e)
+	__attribute__((nonnull, warn_unused_result));
+
 /* Blocks that hold data: are allocated and not known to be zero. */
 struct image_run {
 	uint64_t first, n; /* within one part */

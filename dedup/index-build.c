@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "common/newfile.h"
 #include "common/page.h"
+#include "dedup/filesystems.h"
 #include "dedup/index-build.h"
 #include "dedup/index-file.h"
 #include "dedup/index-scan.h"
@@ -95,6 +96,21 @@ write_parts(struct builder *b, struct err *e)
 		ret = index_part_put(&buf, &parts[i], e);
 	if (ret == 0)
 		ret = write_section(b, INDEX_PARTS, buf.data, e);
+	buf_fini(&buf);
+	return ret;
+}
+
+static int
+write_extents(struct builder *b, struct err *e)
+{
+	struct buf buf;
+	int ret;
+
+	buf_init(&buf, EXTENTS_MAX * EXTENT_BYTES);
+	ret = filesystems_find(b->img, &buf, e);
+	b->header.nextents = buf.len / EXTENT_BYTES;
+	if (ret == 0)
+		ret = write_section(b, INDEX_EXTENTS, buf.data, e);
 	buf_fini(&buf);
 	return ret;
 }
@@ -288,6 +304,7 @@ write_rest(struct builder *b, struct err *e)
 	if (write_files(b, e) < 0 || write_parts(b, e) < 0 ||
 	    write_section(b, INDEX_BUCKETS, b->table.buckets, e) < 0 ||
 	    write_section(b, INDEX_KERNELS, b->kernels, e) < 0 ||
+	    write_extents(b, e) < 0 ||
 	    write_section(b, INDEX_REGIONS, b->regions, e) < 0 ||
 	    write_section(b, INDEX_SLOTS, b->slots, e) < 0 ||
 	    index_root_of(&b->header, image_parts(b->img, &n), b->regions,

@@ -25,6 +25,8 @@ index_section_bytes(const struct index_header *h, enum index_section s)
 		return (uint64_t)h->nparts * INDEX_PART_BYTES;
 	case INDEX_KERNELS:
 		return (uint64_t)h->nkernels * sizeof(uint64_t);
+	case INDEX_EXTENTS:
+		return h->nextents * EXTENT_BYTES;
 	case INDEX_REGIONS:
 		return index_nregions(h) * DIGEST_BYTES;
 	case INDEX_SLOTS:
@@ -67,6 +69,7 @@ put_fields(struct buf *b, const struct index_header *h, struct err *e)
 	    buf_put_u64(b, h->unique_blocks, e) < 0 ||
 	    buf_put_u64(b, h->npieces, e) < 0 ||
 	    buf_put_u64(b, h->nbuckets, e) < 0 ||
+	    buf_put_u64(b, h->nextents, e) < 0 ||
 	    buf_put(b, h->root.b, DIGEST_BYTES, e) < 0 ||
 	    buf_put(b, h->format, sizeof(h->format), e) < 0)
 		return -1;
@@ -112,6 +115,7 @@ get_fields(struct span *s, struct index_header *h, uint32_t *version,
 	    span_get_u64(s, &h->unique_blocks, e) < 0 ||
 	    span_get_u64(s, &h->npieces, e) < 0 ||
 	    span_get_u64(s, &h->nbuckets, e) < 0 ||
+	    span_get_u64(s, &h->nextents, e) < 0 ||
 	    span_get(s, h->root.b, DIGEST_BYTES, e) < 0 ||
 	    span_get(s, h->format, sizeof(h->format), e) < 0)
 		return -1;
@@ -131,7 +135,7 @@ counts_make_sense(const struct index_header *h)
 	       h->nblocks <= h->image_size / PAGE_BYTES &&
 	       h->npieces <= index_nregions(h) &&
 	       h->unique_blocks <= h->npieces * INDEX_REGION_BLOCKS &&
-	       h->nbuckets <= INDEX_BLOCKS_MAX &&
+	       h->nbuckets <= INDEX_BLOCKS_MAX && h->nextents <= EXTENTS_MAX &&
 	       memchr(h->format, 0, sizeof(h->format)) &&
 	       memchr(h->path, 0, sizeof(h->path));
 }

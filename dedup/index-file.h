@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/page.h"
 #include "dedup/disk.h"
+#include "dedup/extents.h"
 #include "dedup/partition.h"
 
 /* The index file as bytes (virt-mig-index.5): a header page, then sections.
@@ -18,7 +19,7 @@
  * All numbers are little-endian.
  */
 #define INDEX_MAGIC         "virtmigx"
-#define INDEX_VERSION       1
+#define INDEX_VERSION       2
 #define INDEX_HEADER        4096
 #define INDEX_PATH_MAX      3072
 #define INDEX_REGION_BLOCKS 1024 /* 4 MiB */
@@ -37,6 +38,7 @@ enum index_section {
 	INDEX_PIECES = 4,  /* of the regions that are not all zero */
 	INDEX_BUCKETS = 5, /* which blocks have a given hash */
 	INDEX_KERNELS = 6, /* blocks in which a Linux kernel's file begins */
+	INDEX_EXTENTS = 7, /* of the guest's files in several pieces */
 	INDEX__MAX
 };
 
@@ -44,7 +46,7 @@ struct index_header {
 	uint32_t nfiles, nparts, nkernels;
 	uint64_t image_size, nblocks;
 	uint64_t data_blocks, unique_blocks;
-	uint64_t npieces, nbuckets;
+	uint64_t npieces, nbuckets, nextents;
 	struct digest root;
 	char format[16];
 	uint64_t sums[INDEX__MAX]; /* XXH3 of each section */

@@ -16,6 +16,7 @@ struct index {
 	struct index_header header;
 	struct image_part parts[PARTITION_PARTS_MAX];
 	struct image_file files[DISK_FILES_MAX];
+	struct extent *extents;
 	const struct digest *regions;
 	struct index_pieces pieces;
 	struct index_table table;
@@ -32,7 +33,7 @@ check_sums(const struct index *idx, struct err *e)
 {
 	static const char *const names[INDEX__MAX] = {
 		"files",        "parts",   "regions", "slots",
-		"fingerprints", "buckets", "kernels",
+		"fingerprints", "buckets", "kernels", "extents",
 	};
 	const struct index_header *h = &idx->header;
 
@@ -85,6 +86,22 @@ read_files(struct index *idx, struct err *e)
 		if (index_file_get(&s, &idx->files[i], e) < 0)
 			return -1;
 	return 0;
+}
+
+static int
+read_extents(struct index *idx, struct err *e)
+{
+	const struct index_header *h = &idx->header;
+	struct span s = span_of(section(idx, INDEX_EXTENTS),
+				index_section_bytes(h, INDEX_EXTENTS));
+
+	if (h->nextents == 0)
+		return 0;
+	idx->extents = calloc(h->nextents, sizeof(*idx->extents));
+	if (!idx->extents)
+		return err_sys(e, "%llu extents",
+			       (unsigned long long)h->nextents);
+	return extents_get(s, h->nextents, h->nblocks, idx->extents, e);
 }
 
 /* Pieces stand in the order of their regions, each exactly once. */
@@ -154,7 +171,8 @@ index_check(struct index *idx, struct err *e)
 	idx->pieces.at = (const void *)section(idx, INDEX_PIECES);
 	idx->table.buckets = (void *)(uintptr_t)section(idx, INDEX_BUCKETS);
 	idx->table.nhomes = idx->header.nbuckets;
-	if (read_parts(idx, e) < 0 || read_files(idx, e) < 0)
+	if (read_parts(idx, e) < 0 || read_files(idx, e) < 0 ||
+	    read_extents(idx, e) < 0)
 		return -1;
 	/* All of the file was read, but of that the hints are for others. */
 	madvise((void *)(uintptr_t)idx->map.data, idx->map.len, MADV_DONTNEED);
@@ -206,6 +224,7 @@ index_close(struct index *idx)
 	if (!idx)
 		return;
 	map_close(&idx->map);
+	free(idx->extents);
 	free(idx);
 }
 
@@ -271,6 +290,12 @@ size_t
 index_file_bytes(const struct index *idx)
 {
 	return idx->map.len;
+}
+
+void
+index_tell_extents(const struct index *idx, struct image *img)
+{
+	image_set_extents(img, idx->extents, idx->header.nextents);
 }
 
 const struct digest *

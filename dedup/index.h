@@ -66,6 +66,11 @@ uint64_t index_unique_blocks(const struct index *idx);
 size_t index_file_bytes(const struct index *idx);
 /* Another descriptor of its file; -1 where there can be no more. */
 int index_dup(const struct index *idx) __attribute__((nonnull));
+/* Tells the image where the guest's files stand that are in several pieces; the
+ * index must stay open longer.
+ */
+void index_tell_extents(const struct index *idx, struct image *img)
+	__attribute__((nonnull));
 const struct digest *index_root(const struct index *idx);
 /* SHA-256 over each region's fingerprints; the last region may be short. */
 const struct digest *index_regions(const struct index *idx, size_t *n);

@@ -22,6 +22,9 @@ noinst_LIBRARIES += %D%/libdedup.a
 	%D%/disk-nbd.c \
 	%D%/disk-raw.c \
 	%D%/elf-program.c %D%/elf-program.h \
+	%D%/ext4.c %D%/ext4.h \
+	%D%/extents.c %D%/extents.h \
+	%D%/filesystems.c %D%/filesystems.h \
 	%D%/finder.c %D%/finder.h \
 	%D%/held.c %D%/held.h \
 	%D%/image.c %D%/image.h \

@@ -44,19 +44,17 @@ modules_packed(const uint8_t head[4096])
 	       memcmp(head, "\x1f\x8b\x08", 3) == 0;
 }
 
-/* Blocks from there on, as many as there are of n; for free(). */
+/* The first n blocks of a file; for free(). */
 static uint8_t *
-modules_blocks(struct image *img, uint64_t block, uint64_t *n, struct err *e)
+modules_blocks(struct image *img, uint64_t file, uint64_t n, struct err *e)
 {
-	uint8_t *bytes;
+	uint8_t *bytes = malloc(n * PAGE_BYTES);
 
-	*n = MIN(*n, image_nblocks(img) - block);
-	bytes = malloc(*n * PAGE_BYTES);
 	if (!bytes) {
 		(void)err_sys(e, "a module");
 		return NULL;
 	}
-	if (image_read(img, block, *n, bytes, e) == 0)
+	if (image_read_file(img, file, 0, n, bytes, e) == 0)
 		return bytes;
 	free(bytes);
 	return NULL;
@@ -67,7 +65,7 @@ static int
 modules_measure(struct image *img, uint64_t block, const uint8_t head[4096],
 		size_t *len, struct err *e)
 {
-	uint64_t n = MODULES_HEAD_BLOCKS;
+	const uint64_t n = MODULES_HEAD_BLOCKS;
 	auto_free uint8_t *more = NULL;
 	uint8_t first[64];
 	struct err ignored;
@@ -75,7 +73,7 @@ modules_measure(struct image *img, uint64_t block, const uint8_t head[4096],
 	*len = module_file_bytes(head, PAGE_BYTES);
 	if (*len > 0 || !modules_packed(head))
 		return 0;
-	more = modules_blocks(img, block, &n, e);
+	more = modules_blocks(img, block, n, e);
 	if (!more)
 		return -1;
 	if (unpack(more, n * PAGE_BYTES, first, sizeof(first), &ignored) == 0)
@@ -117,7 +115,7 @@ modules_read(struct module *m, struct image *img, uint64_t block,
 		return -1;
 	if (len > 0) {
 		n = len / PAGE_BYTES + 1;
-		blocks = modules_blocks(img, block, &n, e);
+		blocks = modules_blocks(img, block, n, e);
 		if (!blocks ||
 		    (packed && modules_unpack(&file, blocks, n, len, e) < 0))
 			return -1;

@@ -24,8 +24,8 @@
 uint32_t modules_line(const uint8_t page[4096], unsigned k)
 	__attribute__((nonnull));
 
-/* Lays out the module that begins at that block, packed or not, as if its
- * blocks followed each other; no pages if there is none.
+/* Lays out the module whose file begins at that block, packed or not; no pages
+ * if there is none.
  */
 int modules_read(struct module *m, struct image *img, uint64_t block,
 		 const uint8_t head[4096], struct err *e)

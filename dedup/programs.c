@@ -20,16 +20,17 @@
 
 /* Blocks that are read at a time. */
 #define PROGRAMS_CHUNK 1024
-/* Where NTFS is looked for: at as many MiB from where a part begins. */
-#define PROGRAMS_NTFS_MIB 1024
+/* Where file systems are looked for: at as many MiB from where a part begins. */
+#define PROGRAMS_MIB 4096
 /* Pages that are laid out in all, whatever the image says: 32 GiB. */
 #define PROGRAMS_WORK_MAX (1u << 23)
 /* An address where no guest has memory, so that nothing is found by place. */
 #define PROGRAMS_GPA (UINT64_C(1) << 40)
 /* In the header page, behind the core's own: the root of the image.  At 2048
- * had it those that were made before there were modules.
+ * had it those that were made before there were modules, at 2112 those of files
+ * in one piece only.
  */
-#define PROGRAMS_ROOT_AT 2112
+#define PROGRAMS_ROOT_AT 2176
 
 struct programs {
 	struct image *img;
@@ -52,50 +53,37 @@ is_ntfs(struct image *img, uint64_t block)
 	       memcmp(page + 3, "NTFS    ", 8) == 0;
 }
 
-static bool
-has_ntfs(struct image *img)
-{
-	size_t nparts;
-	const struct image_part *parts = image_parts(img, &nparts);
-
-	for (size_t i = 0; i < nparts; i++)
-		for (uint64_t mib = 0; mib < PROGRAMS_NTFS_MIB; mib++) {
-			uint64_t n = mib << (20 - PAGE_SHIFT);
-
-			if (n >= parts[i].nblocks)
-				break;
-			if (is_ntfs(img, parts[i].first_block + n))
-				return true;
-		}
-	return false;
-}
-
 /* ext4, XFS or Btrfs. */
 static bool
-is_linux(struct image *img, uint64_t first)
+is_linux(struct image *img, uint64_t block)
 {
 	uint8_t page[PAGE_BYTES];
 	struct err ignored;
 
-	if (image_read(img, first, 1, page, &ignored) < 0)
+	if (image_read(img, block, 1, page, &ignored) < 0)
 		return false;
 	if ((page[1080] == 0x53 && page[1081] == 0xef) ||
 	    memcmp(page, "XFSB", 4) == 0)
 		return true;
-	return image_read(img, first + 16, 1, page, &ignored) == 0 &&
+	return image_read(img, block + 16, 1, page, &ignored) == 0 &&
 	       memcmp(page + 64, "_BHRfS_M", 8) == 0;
 }
 
 static bool
-has_linux(struct image *img)
+has(struct image *img, bool (*is)(struct image *img, uint64_t block))
 {
 	size_t nparts;
 	const struct image_part *parts = image_parts(img, &nparts);
 
 	for (size_t i = 0; i < nparts; i++)
-		if (parts[i].nblocks > 16 &&
-		    is_linux(img, parts[i].first_block))
-			return true;
+		for (uint64_t mib = 0; mib < PROGRAMS_MIB; mib++) {
+			uint64_t n = mib << (20 - PAGE_SHIFT);
+
+			if (n >= parts[i].nblocks)
+				break;
+			if (is(img, parts[i].first_block + n))
+				return true;
+		}
 	return false;
 }
 
@@ -113,38 +101,37 @@ on_page(void *arg, const uint8_t page[4096], struct err *e)
 			     PAGE_BYTES, e);
 }
 
-/* The program of so many bytes that begins at a block, if its blocks follow
- * each other; other bytes make an image that helps nobody.
+/* The program of so many bytes whose file begins at a block; where its pieces
+ * are not known, other bytes make an image that helps nobody.
  */
 static int
 add_program(struct programs *p, uint64_t block, uint32_t len, struct err *e)
 {
 	uint64_t n = ((uint64_t)len + PAGE_BYTES - 1) / PAGE_BYTES;
 
-	if (n > image_nblocks(p->img) - block ||
-	    p->work + n > PROGRAMS_WORK_MAX)
+	if (p->work + n > PROGRAMS_WORK_MAX)
 		return 0;
 	p->work += n;
-	if (image_read(p->img, block, n, p->bytes, e) < 0)
+	if (image_read_file(p->img, block, 0, n, p->bytes, e) < 0)
 		return -1;
 	return pe_pages(p->bytes, len, on_page, p, e);
 }
 
-/* Bytes of the file that is read, as if its blocks followed each other. */
+/* Bytes of the file that is read. */
 static bool
 read_file(void *arg, uint64_t offset, void *out, size_t n)
 {
 	struct programs *p = arg;
-	uint64_t at = p->block + offset / PAGE_BYTES;
+	uint64_t at = offset / PAGE_BYTES;
 	size_t in = offset % PAGE_BYTES, part;
 	uint8_t page[PAGE_BYTES], *to = out;
 	struct err ignored;
 
 	for (; n > 0; at++, in = 0, to += part, n -= part) {
 		part = MIN(PAGE_BYTES - in, n);
-		if (at >= image_nblocks(p->img) ||
-		    p->work++ >= PROGRAMS_WORK_MAX ||
-		    image_read(p->img, at, 1, page, &ignored) < 0)
+		if (p->work++ >= PROGRAMS_WORK_MAX ||
+		    image_read_file(p->img, p->block, at, 1, page, &ignored) <
+			    0)
 			return false;
 		memcpy(to, page + in, part);
 	}
@@ -241,8 +228,8 @@ make(const char *path, struct image *img, const struct digest *root,
      const struct index_how *how, struct err *e)
 {
 	struct programs p = { .img = img,
-			      .linux_too = has_linux(img),
-			      .windows_too = has_ntfs(img),
+			      .linux_too = has(img, is_linux),
+			      .windows_too = has(img, is_ntfs),
 			      .file = { .fd = -1 } };
 	int ret = -1;
 

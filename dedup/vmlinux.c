@@ -207,12 +207,12 @@ vmlinux_read(struct image *img, uint64_t block, uint8_t **out, size_t *len,
 		return -1;
 	start = vmlinux_payload(head, &packed);
 	n = (start + packed + PAGE_BYTES - 1) / PAGE_BYTES;
-	if (start == 0 || n > image_nblocks(img) - block)
+	if (start == 0)
 		return err_set(e, ERR_CORRUPT, "not a bzImage");
 	file = malloc(n * PAGE_BYTES);
 	if (!file)
 		return err_sys(e, "a kernel of %zu bytes", packed);
-	if (image_read(img, block, n, file, e) < 0) {
+	if (image_read_file(img, block, 0, n, file, e) < 0) {
 		free(file);
 		return -1;
 	}

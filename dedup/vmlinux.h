@@ -24,14 +24,14 @@
 /* Whether a bzImage begins in this block. */
 bool vmlinux_starts(const uint8_t block[4096]) __attribute__((nonnull));
 
-/* The bytes of the bzImage that begins at that block, from free() memory, if
- * its blocks follow each other; the file's own pieces are not looked for.
+/* The bytes of the bzImage whose file begins at that block, from free() memory,
+ * wherever its pieces are if the image was told (image_set_extents()).
  */
 int vmlinux_read(struct image *img, uint64_t block, uint8_t **out, size_t *len,
 		 struct err *e) __attribute__((nonnull, warn_unused_result));
 
-/* Unpacks a bzImage, which other bytes may follow.  One whose blocks did not
- * follow each other does not unpack, and is ERR_CORRUPT like any other damage.
+/* Unpacks a bzImage, which other bytes may follow.  One whose pieces are
+ * not known does not unpack, and is ERR_CORRUPT like any other damage.
  * It becomes a memory of one segment, at the address where the kernel would
  * run without KASLR, for memory_close(); behind the kernel's pages stands how
  * they differ once it runs, if that is known (vmlinux-run.h).

@@ -112,6 +112,8 @@ pieces=$start
 place buckets $((homes + 8))
 buckets=$start buckets_end=$at
 place kernels "$kernels"
+kernel=$start
+check "extents" "$(header 'number of extents')" 0
 check "the sections make up the file" "$at" "$(stat -c %s image.idx)"
 
 # Files and parts.
@@ -129,7 +131,7 @@ check "time of change" "$(($(in_file 'time of change') / 1000000000))" \
 check "block device" "$(in_file '1 for a block device')" 0
 check "blocks of the part" "$(number $((parts + 16)) 8)" 1500
 
-check "the block where the kernel begins" "$(number "$start" 8)" 9
+check "the block where the kernel begins" "$(number "$kernel" 8)" 9
 
 # Fingerprints and hints.
 check "slots" "$(number $slots 4) $(number $((slots + 4)) 4)" "1 2"
@@ -165,7 +167,7 @@ if xxhsum -H3 </dev/null 2>/dev/null | grep -q XXH3; then
 		"$(bytes $((7 * 4096)) 4096 image | xxh3)"
 	check "the checksum of the header" "$(swapped 4088)" \
 		"$(bytes 0 4088 | xxh3)"
-	check "the checksum of the buckets" "$(swapped $((120 + 40)))" \
+	check "the checksum of the buckets" "$(swapped $((128 + 40)))" \
 		"$(bytes "$buckets" $((buckets_end - buckets)) | xxh3)"
 else
 	n=$((n + 1))
@@ -200,6 +202,34 @@ entered=$(
 )
 check "the blocks in buckets" "$entered" "0 1 2 3 4 6 7 8 9 "
 
+# Extents, as debugfs says them: "(0):1057, (1-2):1059-1060".
+mkdir small
+for i in 1 2 3 4 5 6 7 8; do
+	echo $i >small/$i
+done
+{
+	printf '\177ELF'
+	head -c 20000 /dev/zero | tr '\0' x
+} >program
+truncate -s 8M fs
+printf 'rm 1\nrm 3\nrm 6\nwrite program program\n' >commands
+mkfs.ext4 -q -F -b 4096 -O ^has_journal -d small fs >log 2>&1 &&
+	debugfs -w -f commands fs >>log 2>&1 &&
+	"$virt_mig" index build -o image.idx fs >>log 2>&1
+debugfs -R 'stat program' fs 2>>log | sed -n '/^EXTENTS/,$p' | tail -n +2 |
+	tr ',' '\n' | sed 's/[ ()]//g; s/-[0-9]*//g' | tr ':' ' ' |
+	awk 'NF { if (NR == 1) file = $2; print file, $1, $2 }' >wanted
+nextents=$(header 'number of extents')
+at=$(($(stat -c %s image.idx) - 4096))
+i=0
+while [ $i -lt "$nextents" ]; do
+	echo "$(number $at 4) $(number $((at + 4)) 4) $(number $((at + 8)) 4)"
+	at=$((at + 16))
+	i=$((i + 1))
+done >got
+check "more than one extent" "$([ "$nextents" -gt 1 ] && echo yes)" yes
+check "the extents of a file" "$(cat got)" "$(cat wanted)"
+
 # What is said in words.
 said() { # NAME WORDS CONSTANT: of dedup/*.h
 	value=$(sed -n "s/^#define $3  *\\([0-9a-z<() ]*[0-9a-z)]\\).*/\\1/p" \
@@ -211,6 +241,7 @@ said() { # NAME WORDS CONSTANT: of dedup/*.h
 said "most files" 'number of files, 1 to 64' DISK_FILES_MAX 64
 said "most parts" 'there are at most 128' PARTITION_PARTS_MAX 128
 said "most kernels" 'number of kernels, 0 to 64' INDEX_KERNELS_MAX 64
+said "most extents" 'number of extents, at most 1048576' EXTENTS_MAX 1048576
 said "most blocks" 'at most 4294967296' INDEX_BLOCKS_MAX 4294967296
 said "blocks of a region" 'The SHA-256 of the fingerprints of 1024' \
 	INDEX_REGION_BLOCKS 1024

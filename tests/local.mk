@@ -84,6 +84,12 @@ check_PROGRAMS += %D%/test-elf-program
 	%D%/test.h
 %C%_test_elf_program_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-elf-program
+check_PROGRAMS += %D%/test-extents
+%C%_test_extents_SOURCES = %D%/test-extents.c %D%/made-kernel.h \
+	%D%/make-module.h %D%/make-program.h %D%/test.h
+%C%_test_extents_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-extents
+
 check_PROGRAMS += %D%/test-module
 %C%_test_module_SOURCES = %D%/test-module.c %D%/make-module.h %D%/test.h
 %C%_test_module_LDADD = $(TEST_LIBS)

@@ -84,6 +84,7 @@ keep_programs(const struct index_options *o, struct image *img,
 	struct memory programs;
 	struct err ignored;
 
+	index_tell_extents(idx, img);
 	progress_init(&p, "looking for programs");
 	if (programs_kept(&programs, img, index_root(idx), &how, &ignored) == 0)
 		memory_close(&programs);

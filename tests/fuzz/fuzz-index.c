@@ -177,9 +177,11 @@ put_small(struct buf *out)
 				  .nblocks = 1500,
 				  .unique_blocks = 1,
 				  .npieces = 1,
-				  .nbuckets = 1 };
+				  .nbuckets = 1,
+				  .nextents = 2 };
 	struct image_part part = { 0, 0, 1500 };
 	struct image_file file = { .ino = 1 };
+	static const uint32_t extents[] = { 9, 0, 9, 1, 9, 1, 20, 1 };
 	struct index_bucket bucket = {
 		.tags = { 0x1234 }, .blocks = { 7 }, .used = 1, .spilled = 1
 	};
@@ -195,6 +197,8 @@ put_small(struct buf *out)
 	fuzz_ok(buf_put(out, &bucket, sizeof(bucket), &e), &e);
 	put_zeros(out, INDEX_SPILL_MAX * sizeof(bucket));
 	fuzz_ok(buf_put_u64(out, 9, &e), &e);
+	for (unsigned i = 0; i < ARRAY_LEN(extents); i++)
+		fuzz_ok(buf_put_u32(out, extents[i], &e), &e);
 }
 
 static void

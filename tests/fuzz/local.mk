@@ -13,6 +13,7 @@ check_PROGRAMS += %D%/fuzz-domain
 %C%_fuzz_domain_LDADD = $(LDADD) $(HOST_LIBS)
 check_PROGRAMS += %D%/fuzz-elf
 check_PROGRAMS += %D%/fuzz-elf-program
+check_PROGRAMS += %D%/fuzz-extents
 check_PROGRAMS += %D%/fuzz-guest-now
 check_PROGRAMS += %D%/fuzz-index
 check_PROGRAMS += %D%/fuzz-linux
