@@ -44,6 +44,8 @@ while [ $left -le "$length" ]; do
 done
 ! grep -q . "$dir/log"
 result $? "wherever two lines are cut, nothing is wrong"
+say 5 41 && sed -i '1,20d' "$dir/a/log/vm.serial" && guest_log_checked vm >>"$dir/log"
+result $? "a guest that was restored begins at a later beat"
 ! changed '/^HB <000070> /d'
 result $? "a beat is missing"
 ! changed '/^HB <00007[01]> /d'

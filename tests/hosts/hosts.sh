@@ -333,10 +333,11 @@ guest_on() { # VM HOST: that it runs there, and only there, and beats
 			!= running ] && guest_alive "$1" "$2"
 }
 
-# Checks all that the guest said on both hosts: no beat is missing, and
-# nothing was ever wrong.  A line in which it left one host ends at the other,
-# so a beat says its number twice, and one of them is whole.  All numbers are of
-# one length: what two cut lines make of theirs is none, or no later one.
+# Checks all that the guest said on both hosts: from its first beat on host a,
+# where it may have been restored, none is missing, and nothing was ever wrong.
+# A line in which it left one host ends at the other, so a beat says its number
+# twice, and one of them is whole.  All numbers are of one length: what two cut
+# lines make of theirs is none, or no later one.
 guest_log_checked() { # VM
 	cat "$hosts"/[ab]/log/"$1".serial | tr -d '\r' |
 		grep -aoE -e '<[0-9]{6}>' -e 'rounds=[0-9]+ ' -e 'BAD page.*' \
@@ -347,6 +348,8 @@ guest_log_checked() { # VM
 		}
 		{ n = $0; gsub(/[^0-9]/, "", n); n += 0 }
 		/^</ {
+			if (!beats)
+				first = n
 			beats += !(n in said)
 			said[n]
 			if (n > last)
@@ -356,7 +359,7 @@ guest_log_checked() { # VM
 		/^rounds/ { rounds = n > rounds ? n : rounds; next }
 		{ problem($0 " after beat " last) }
 		END {
-			for (n = 1; n <= last; n++)
+			for (n = first; n <= last; n++)
 				if (!(n in said))
 					problem("beat " n " is missing")
 			printf "%d heartbeats, %d checks of all memory, " \
