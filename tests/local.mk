@@ -143,8 +143,9 @@ check_PROGRAMS += %D%/session-points
 %C%_session_points_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 %C%_session_points_LDADD = $(MIG_LDADD) $(SECCOMP_LIBS)
 %C%_session_points_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=session_enter,--wrap=live_frames_ack,--wrap=live_paused \
-	-Wl,--wrap=seal_check,--wrap=live_put_return,--wrap=live_get_end
+	-Wl,--wrap=session_init,--wrap=session_enter,--wrap=live_frames_ack \
+	-Wl,--wrap=live_paused,--wrap=seal_check,--wrap=live_put_return \
+	-Wl,--wrap=live_get_end
 
 check_PROGRAMS += %D%/test-malformed
 %C%_test_malformed_SOURCES = %D%/test-malformed.c %D%/fault.c %D%/fault.h \

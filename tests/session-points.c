@@ -70,6 +70,12 @@ point_at(const char *name)
 	type __wrap_##name(__VA_ARGS__);                                       \
 	type __wrap_##name(__VA_ARGS__)
 
+WRAP(void, session_init, struct session *s, enum session_role role, bool live)
+{
+	__real_session_init(s, role, live);
+	point_at(session_state_name(SESSION_NEW));
+}
+
 WRAP(int, session_enter, struct session *s, enum session_state next,
      struct err *e)
 {
