@@ -34,8 +34,8 @@ extents_add(struct extents *x, uint64_t at, uint64_t block, uint64_t n)
 	uint64_t end = last ? (uint64_t)last->at + last->n : 0;
 	uint64_t all = image_nblocks(x->img);
 
-	if (n == 0 || at < end || at > UINT32_MAX - n || block >= all ||
-	    n > all - block)
+	if (n == 0 || n > UINT32_MAX || at < end || at > UINT32_MAX - n ||
+	    block >= all || n > all - block)
 		return false;
 	if (last && at == end && block == (uint64_t)last->block + last->n) {
 		last->n += (uint32_t)n;

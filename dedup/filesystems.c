@@ -6,6 +6,7 @@
 #include "common/page.h"
 #include "dedup/ext4.h"
 #include "dedup/filesystems.h"
+#include "dedup/ntfs.h"
 
 /* Where file systems are looked for: at as many MiB from where a part begins */
 #define FILESYSTEMS_MIB 16384
@@ -27,7 +28,8 @@ find_in_part(struct extents *x, const struct image_part *p, struct err *e)
 			more = image_next_data(x->img, at, &run, e);
 		if (more <= 0)
 			return more;
-		if (at >= run.first && ext4_files(x, at, end - at, e) < 0)
+		if (at >= run.first && (ext4_files(x, at, end - at, e) < 0 ||
+					ntfs_files(x, at, end - at, e) < 0))
 			return -1;
 	}
 	return 0;

@@ -5,7 +5,7 @@
 #include "dedup/extents.h"
 
 /* Where the programs, kernels and modules of an image stand whose files are in
- * more than one piece, as its file systems (ext4.h) say: all pieces, in order,
+ * more than one piece, as its file systems (ext4.h, ntfs.h) say: all pieces, in order,
  * as an index has them.
  */
 int filesystems_find(struct image *img, struct buf *out, struct err *e)

@@ -35,5 +35,6 @@ noinst_LIBRARIES += %D%/libdedup.a
 	%D%/index-scan.c %D%/index-scan.h \
 	%D%/index-table.c %D%/index-table.h \
 	%D%/index-verify.c %D%/index-verify.h \
+	%D%/ntfs.c %D%/ntfs.h \
 	%D%/partition.c %D%/partition.h \
 	$(NULL)

@@ -86,7 +86,7 @@ check_PROGRAMS += %D%/test-elf-program
 TESTS += %D%/test-elf-program
 check_PROGRAMS += %D%/test-extents
 %C%_test_extents_SOURCES = %D%/test-extents.c %D%/made-kernel.h \
-	%D%/make-module.h %D%/make-program.h %D%/test.h
+	%D%/made-pe.c %D%/made-pe.h %D%/make-module.h %D%/make-program.h %D%/test.h
 %C%_test_extents_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-extents
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tests/made-kernel.h"
+#include "tests/made-pe.h"
 #include "tests/make-module.h"
 #include "tests/make-program.h"
 #include "tests/test.h"
@@ -16,6 +17,7 @@
 #include "dedup/filesystems.h"
 #include "dedup/held.h"
 #include "dedup/modules.h"
+#include "dedup/pe.h"
 
 /* Files in file systems that mkfs.ext4 and debugfs made, in many pieces: into
  * the holes that every second small file left.
@@ -32,7 +34,7 @@ static struct err e;
 static void
 run(const char *what)
 {
-	char command[512];
+	char command[1024];
 
 	snprintf(command, sizeof(command),
 		 "cd %s && { %s; } >log 2>&1 || { cat log >&2; false; }", dir,
@@ -243,6 +245,68 @@ they_are_bases(void **state)
 	held_close(&image);
 }
 
+static int
+on_page(void *arg, const uint8_t page[4096], struct err *err)
+{
+	uint64_t *sum = arg;
+
+	(void)err;
+	sum[0]++;
+	sum[1] += digest_hint(page, PAGE_BYTES);
+	return 0;
+}
+
+/* A disk with an NTFS that is full but for some holes, and in these the file.
+ * Nothing is mounted: files become empty by ntfstruncate.
+ */
+static void
+make_ntfs(const void *file, size_t len)
+{
+	write_file("file", file, len);
+	run("rm -f fs disk; truncate -s 6M fs; "
+	    "mkntfs -q -F -f -c 4096 fs || exit; n=0; "
+	    "for size in 100000 20000 5000; do "
+	    "head -c $size /dev/zero >full; "
+	    "while ntfscp -q fs full f$n; do n=$((n + 1)); done; done; "
+	    "for i in $(seq 0 3 $n); do "
+	    "ntfstruncate fs $(ntfsinfo -F f$i fs | "
+	    "sed -n 's/^Dumping Inode \\([0-9]*\\).*/\\1/p') 0; done; "
+	    "ntfscp fs file file && "
+	    "dd if=fs of=disk bs=1M seek=3 conv=sparse");
+}
+
+static void
+files_of_ntfs_are_read_whole(void **state)
+{
+	uint64_t want[2] = { 0 }, got[2] = { 0 };
+	struct index_how how = { .threads = 1 };
+	struct held image, programs;
+	struct extent *x;
+	char path[64];
+	struct pe pe;
+
+	(void)state;
+	if (access("/usr/sbin/mkntfs", X_OK) < 0 &&
+	    access("/sbin/mkntfs", X_OK) < 0)
+		skip();
+	pe_make(&pe, 26, 18, false, 5);
+	assert_ok(pe_pages(pe.file, pe.len, on_page, want, &e), &e);
+	make_ntfs(pe.file, pe.len);
+	snprintf(path, sizeof(path), "%s/disk", dir);
+	assert_ok(held_open_image(&image, path, "raw", &how, &e), &e);
+	assert_true(find(image.image, &x) > 2);
+	free(x);
+	assert_reads(image.image, pe.file, pe.len);
+	assert_ok(held_open_programs(&programs, &image, &how, &e), &e);
+	for (uint64_t n = 0; n < programs.base.npages; n++)
+		assert_ok(on_page(got, memory_page(&programs.memory, n), &e),
+			  &e);
+	assert_memory_equal(got, want, sizeof(want));
+	held_close(&programs);
+	held_close(&image);
+	pe_free(&pe);
+}
+
 static void
 pieces_that_cannot_be_are_refused(void **state)
 {
@@ -291,6 +355,7 @@ main(void)
 		cmocka_unit_test(files_in_pieces_are_read_whole),
 		cmocka_unit_test(what_is_not_understood_is_passed_over),
 		cmocka_unit_test(they_are_bases),
+		cmocka_unit_test(files_of_ntfs_are_read_whole),
 		cmocka_unit_test(pieces_that_cannot_be_are_refused),
 	};
 

@@ -151,11 +151,46 @@ put_ext4(struct buf *out, bool deep)
 	put(out, 20, 0, "\177ELF", 4);
 }
 
+/* A record of the $MFT, of so many bytes in block 4, with data in these runs. */
+static void
+put_record(struct buf *out, unsigned at, const void *runs, size_t n)
+{
+	static const uint8_t head[] = {
+		[0] = 'F', 'I', 'L', 'E', 48, 0, 3, [20] = 56, 0, 1, 0, 0, 2
+	};
+	static const uint8_t attr[] = {
+		[0] = 0x80, [4] = 80, [8] = 1, [24] = 2, [32] = 64, [41] = 0x30
+	};
+
+	put(out, 4, at, head, sizeof(head));
+	put(out, 4, at + 56, attr, sizeof(attr));
+	put(out, 4, at + 56 + 64, runs, n);
+}
+
+static void
+put_ntfs(struct buf *out)
+{
+	static const uint8_t boot[] = {
+		[3] = 'N', 'T', 'F', 'S', ' ',      ' ',      ' ',
+		' ',       0,   2,   8,   [41] = 2, [48] = 4, [64] = 0xf6
+	};
+
+	put(out, 0, 0, boot, sizeof(boot));
+	put_record(out, 0, "\x11\x01\x04\x11\x02\x05", 7);
+	put_record(out, 1024, "\x11\x02\x14\x01\x01\x11\x01\xfe", 9);
+	put(out, 20, 0, "MZ", 2);
+}
+
 const char *
 fuzz_seed(unsigned i, struct buf *out)
 {
-	if (i > 1)
+	static const char *const names[] = { "ext4", "ext4-deep", "ntfs" };
+
+	if (i == ARRAY_LEN(names))
 		return NULL;
-	put_ext4(out, i == 1);
-	return i == 1 ? "ext4-deep" : "ext4";
+	if (i == 2)
+		put_ntfs(out);
+	else
+		put_ext4(out, i == 1);
+	return names[i];
 }
