@@ -47,42 +47,33 @@ source_path(const xmlNode *of)
 	return NULL;
 }
 
-static int
-add_layer(struct domain *d, char *path, char *format, bool active,
-	  struct err *e)
+/* What is too much is not looked into; the VM may move all the same. */
+static void
+add_layer(struct domain *d, char *path, char *format, bool active)
 {
 	if (!path || !format || d->nlayers == DOMAIN_LAYERS_MAX) {
 		free(path);
 		free(format);
-		return path && format ? err_set(e, ERR_LIMIT,
-						"more than %d disk images",
-						DOMAIN_LAYERS_MAX)
-				      : 0;
+		return;
 	}
 	d->layers[d->nlayers++] = (struct domain_layer){ path, format, active };
-	return 0;
 }
 
-static int
-add_disk(struct domain *d, const xmlNode *disk, struct err *e)
+static void
+add_disk(struct domain *d, const xmlNode *disk)
 {
 	bool active = !child_named(disk, "readonly");
 
-	if (add_layer(d, source_path(disk),
-		      attribute(child_named(disk, "driver"), "type"), active,
-		      e) < 0)
-		return -1;
+	add_layer(d, source_path(disk),
+		  attribute(child_named(disk, "driver"), "type"), active);
 	for (const xmlNode *b = child_named(disk, "backingStore"); b;
 	     b = child_named(b, "backingStore"))
-		if (add_layer(d, source_path(b),
-			      attribute(child_named(b, "format"), "type"),
-			      false, e) < 0)
-			return -1;
-	return 0;
+		add_layer(d, source_path(b),
+			  attribute(child_named(b, "format"), "type"), false);
 }
 
-static int
-add_disks(struct domain *d, const xmlNode *root, struct err *e)
+static void
+add_disks(struct domain *d, const xmlNode *root)
 {
 	const xmlNode *devices = child_named(root, "devices");
 
@@ -94,11 +85,9 @@ add_disks(struct domain *d, const xmlNode *root, struct err *e)
 		    strcmp((const char *)n->name, "disk") != 0)
 			continue;
 		device = attribute(n, "device");
-		if ((!device || strcmp(device, "disk") == 0) &&
-		    add_disk(d, n, e) < 0)
-			return -1;
+		if (!device || strcmp(device, "disk") == 0)
+			add_disk(d, n);
 	}
-	return 0;
 }
 
 /* libvirt always writes memory in KiB. */
@@ -132,11 +121,9 @@ domain_parse(const char *xml, size_t len, struct domain *d, struct err *e)
 		ret = err_set(e, ERR_CORRUPT, "not the XML of a domain");
 	if (ret == 0) {
 		set_scalars(d, xmlDocGetRootElement(doc));
-		ret = add_disks(d, xmlDocGetRootElement(doc), e);
+		add_disks(d, xmlDocGetRootElement(doc));
 	}
 	xmlFreeDoc(doc);
-	if (ret < 0)
-		domain_free(d);
 	return ret;
 }
 
