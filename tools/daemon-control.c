@@ -102,6 +102,7 @@ plan_of(const struct parcel *p, struct migration_plan *plan,
 		.reconnect_s = reconnect_of(p),
 		.no_free_drop =
 			json_is_true(json_object_get(p->body, "no_free_drop")),
+		.stay = json_is_true(json_object_get(p->body, "stay")),
 		.peer = -1
 	};
 	if (!call_parse_id(parcel_text(p, "uuid"), plan->call.uuid))
@@ -128,7 +129,6 @@ client_prepare(struct client *c, const struct parcel *p)
 		return;
 	}
 	m->client = c;
-	m->stay = json_is_true(json_object_get(p->body, "stay"));
 	fprintf(stderr, "virt-migd: %s to %s, for uid %u\n", m->vm, m->peer,
 		c->cred.uid);
 }

@@ -218,6 +218,7 @@ run_monitor(struct daemon *d, const struct migration_plan *plan, int fd)
 			     .rate = plan->rate,
 			     .reconnect_s = plan->reconnect_s,
 			     .no_free_drop = plan->no_free_drop,
+			     .stay = plan->stay,
 			     .peer = plan->peer };
 
 	if (plan->to)
@@ -289,6 +290,7 @@ migration_start(struct daemon *d, const struct migration_plan *plan,
 	m->daemon = d;
 	m->fd = -1;
 	m->role = plan->role;
+	m->stay = plan->stay;
 	m->call = plan->call;
 	m->began_ns = clock_wall_ns();
 	m->status = json_object();

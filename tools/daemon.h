@@ -67,7 +67,8 @@ struct migration_plan {
 	uint64_t rate;
 	long reconnect_s; /* MONITOR_SEND; -1: as the settings say */
 	bool no_free_drop;
-	int peer; /* MONITOR_RECEIVE; stays the caller's */
+	bool stay; /* even when the client is gone before it begins */
+	int peer;  /* MONITOR_RECEIVE; stays the caller's */
 	const struct endpoint_addr *from;
 };
 

@@ -281,9 +281,26 @@ monitor_hear(struct monitor *m, int *from, bool *gone, struct err *e)
 	return ret;
 }
 
+/* Nobody may come for what was made ready for virsh.  Who waits for it may wait
+ * long: disks are copied first.
+ */
+static int
+check_use(const struct monitor *m, uint64_t *idle_since_ns, struct err *e)
+{
+	uint64_t now = clock_wall_ns();
+
+	if (m->used || m->role != MONITOR_SEND || (!m->stay && m->daemon >= 0))
+		*idle_since_ns = now;
+	if (now - *idle_since_ns <= MONITOR_USE_S * 1000000000ull)
+		return 0;
+	return err_set(e, ERR_LIMIT, "nobody used it for %d minutes",
+		       MONITOR_USE_S / 60);
+}
+
 /* One parcel from whoever has one; *over when the session is gone. */
 static int
-monitor_step(struct monitor *m, uint64_t began_ns, bool *over, struct err *e)
+monitor_step(struct monitor *m, uint64_t *idle_since_ns, bool *over,
+	     struct err *e)
 {
 	struct pollfd p[2] = { { .fd = m->session, .events = POLLIN },
 			       { .fd = m->daemon, .events = POLLIN } };
@@ -292,10 +309,8 @@ monitor_step(struct monitor *m, uint64_t began_ns, bool *over, struct err *e)
 
 	if (n < 0 && errno != EINTR)
 		return err_sys(e, "poll");
-	if (!m->used && m->role == MONITOR_SEND &&
-	    clock_wall_ns() - began_ns > MONITOR_USE_S * 1000000000ull)
-		return err_set(e, ERR_LIMIT, "nobody used it for %d minutes",
-			       MONITOR_USE_S / 60);
+	if (check_use(m, idle_since_ns, e) < 0)
+		return -1;
 	if (n > 0 && p[0].revents)
 		return monitor_hear(m, &m->session, over, e);
 	if (n > 0 && p[1].revents) {
@@ -312,7 +327,7 @@ monitor_step(struct monitor *m, uint64_t began_ns, bool *over, struct err *e)
 static int
 serve(struct monitor *m, struct err *e)
 {
-	uint64_t began_ns = clock_wall_ns();
+	uint64_t idle_since_ns = clock_wall_ns();
 	bool over = false, refuse = false;
 	struct err why;
 
@@ -334,7 +349,7 @@ serve(struct monitor *m, struct err *e)
 		m->peer = -1;
 	}
 	while (!over)
-		if (monitor_step(m, began_ns, &over, e) < 0)
+		if (monitor_step(m, &idle_since_ns, &over, e) < 0)
 			return -1;
 	return 0;
 }

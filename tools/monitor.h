@@ -21,7 +21,7 @@
  * One thread, which waits.
  */
 #define MONITOR_IMAGES 12
-#define MONITOR_USE_S  900 /* so long a prepared migration may wait */
+#define MONITOR_USE_S  900 /* so long one for virsh may wait to be used */
 
 enum monitor_role {
 	MONITOR_SEND,
@@ -40,6 +40,7 @@ struct monitor {
 	uint64_t rate;    /* bytes a second; 0: what the link takes */
 	long reconnect_s; /* -1: as the settings say */
 	bool no_free_drop;
+	bool stay; /* whoever asked for it does not wait for it */
 	/* MONITOR_RECEIVE */
 	int peer;
 	bool peer_is_local;
