@@ -4,17 +4,31 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/mem.h"
 #include "common/newfile.h"
 
+/* A new file would take the place of a device, /dev/null among them. */
+static bool
+is_something_else(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 int
 newfile_open(struct newfile *f, const char *path, struct err *e)
 {
+	*f = (struct newfile){ .fd = -1 };
+	if (is_something_else(path))
+		return err_set(e, ERR_USAGE, "%s: not a regular file", path);
 	*f = (struct newfile){ .fd = -1, .path = strdup(path) };
 	if (!f->path || asprintf(&f->temp, "%s.XXXXXX", path) < 0) {
 		f->temp = NULL;

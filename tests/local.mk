@@ -443,6 +443,11 @@ check_PROGRAMS += %D%/test-domain
 %C%_test_domain_LDADD = tools/libhost.a $(TEST_LIBS) $(HOST_LIBS)
 TESTS += %D%/test-domain
 
+check_PROGRAMS += %D%/test-newfile
+%C%_test_newfile_SOURCES = %D%/test-newfile.c %D%/test.h
+%C%_test_newfile_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-newfile
+
 check_PROGRAMS += %D%/test-leftover
 %C%_test_leftover_SOURCES = %D%/test-leftover.c %D%/test.h
 %C%_test_leftover_LDADD = tools/libhost.a $(TEST_LIBS) $(HOST_LIBS)
