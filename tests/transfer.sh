@@ -277,7 +277,9 @@ else
 	skipped "a full disk" "cannot mount a small file system"
 fi
 
+mkdir nowhere
 start --listen 127.0.0.1:0 --output nowhere/memory
+rmdir nowhere
 send memory "$where"
 wait_receiver
 failed 1 1 'No such file' 'No such file'

@@ -59,6 +59,20 @@ refused "'0' is not a number" --bandwidth 0 &&
 	refused 'auto, none, bar or json' --progress much &&
 	refused 'see ' --nosuch && refused 'which VM' more
 result $? "migrate says which argument is wrong"
+says() { # STATUS WHAT VERB OPTION...
+	status=$1 what=$2
+	shift 2
+	timeout 10 "$virt_mig" "$@" >/dev/full 2>"$dir/log"
+	[ $? -eq "$status" ] && grep -q -- "$what" "$dir/log"
+}
+says 2 "receive: $dir: not a regular" receive --output "$dir" &&
+	says 1 'receive: /none/x.*: No such' receive --output /none/x
+result $? "receive does not wait for what it cannot write"
+says 2 "takes no file: 'x'" index update x && truncate -s 1M "$dir/image" &&
+	says 1 'index: standard output: No space' \
+		index build "$dir/image" -o "$dir/image.index" &&
+	says 1 'index: standard output: No space' index show "$dir/image.index"
+result $? "what cannot be printed is not done well"
 checked() { # STATUS SAYS SETTINGS
 	printf '%b\n' '[session]\nuser = nobody\n[listen]\nuser = daemon' "$3" \
 		>"$dir/conf"

@@ -127,8 +127,8 @@ parse(int argc, char **argv, struct index_options *o, struct err *e)
 	}
 	if (argc - optind != 2)
 		return err_set(e, ERR_USAGE,
-			       "build, check, show or add, and one file: see "
-			       "'virt-mig index --help'");
+			       "build, check, show or add, and one file, or "
+			       "update: see 'virt-mig index --help'");
 	o->action = argv[optind];
 	o->path = argv[optind + 1];
 	return 0;
@@ -151,7 +151,9 @@ cmd_index(int argc, char **argv, struct err *e)
 	if (strcmp(o.action, "add") == 0)
 		return index_action_add(&o, e);
 	if (strcmp(o.action, "update") == 0)
-		return index_action_update(&o, e);
+		return o.path ? err_set(e, ERR_USAGE,
+					"update takes no file: '%s'", o.path)
+			      : index_action_update(&o, e);
 	return err_set(e, ERR_USAGE,
 		       "'%s' is not build, check, show, add or update",
 		       o.action);

@@ -396,8 +396,9 @@ cmd_migrate(int argc, char **argv, struct err *e)
 		fputs(usage, stdout);
 	} else if (ret == 0) {
 		ret = migrate_run(&c.wish, &r, e);
-		if (ret == 0)
-			ret = migrate_show(&c.wish, &r, e);
+		/* The status says where the VM is, not who was told of it. */
+		if (ret == 0 && migrate_show(&c.wish, &r, e) < 0)
+			fprintf(stderr, "virt-mig migrate: %s\n", e->text);
 	}
 	json_decref(r.session);
 	command_free(&c);

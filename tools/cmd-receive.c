@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/newfile.h"
 #include "common/page.h"
 #include "receiver/receive.h"
 #include "tools/transfer.h"
@@ -151,6 +152,18 @@ receive_transfer(struct receive_command *c, struct err *e)
 	return transfer_print(t, &r, e);
 }
 
+/* What cannot be written is not waited for. */
+static int
+check_output(const char *path, struct err *e)
+{
+	struct newfile f;
+
+	if (newfile_open(&f, path, e) < 0)
+		return -1;
+	newfile_close(&f);
+	return 0;
+}
+
 int
 cmd_receive(int argc, char **argv, struct err *e)
 {
@@ -172,7 +185,9 @@ cmd_receive(int argc, char **argv, struct err *e)
 		fputs(transfer_usage, stdout);
 		return 0;
 	}
-	ret = transfer_open(&c->transfer, e);
+	ret = check_output(c->config.output, e);
+	if (ret == 0)
+		ret = transfer_open(&c->transfer, e);
 	if (ret == 0)
 		ret = receive_transfer(c, e);
 	transfer_close(&c->transfer);

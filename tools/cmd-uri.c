@@ -35,8 +35,9 @@ print_uri(struct migrate_wish *w, const char *dest, const char *peer,
 
 	if (ret == 0) {
 		ret = migrate_prepare(w, &place, e);
-		if (ret == 0)
-			printf("unix://%s\n", place.path);
+		if (ret == 0 && (printf("unix://%s\n", place.path) < 0 ||
+				 fflush(stdout) != 0))
+			ret = err_sys(e, "standard output");
 		migrate_place_close(&place);
 	}
 	free(w->to);

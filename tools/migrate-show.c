@@ -63,7 +63,7 @@ show_json(const struct migrate_wish *w, const struct migrate_result *r,
 	}
 	putchar('\n');
 	json_decref(o);
-	return 0;
+	return fflush(stdout) == 0 ? 0 : err_sys(e, "standard output");
 }
 
 /* "zero 41%, ref 38%, ..." of the pages that were sent. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,19 @@ on_bus_error(int sig)
 	_exit(err_exit_status(&(struct err){ .code = ERR_CORRUPT }));
 }
 
+/* What was printed has got there, too; unless the verb has spoken of that
+ * itself: the status of migrate says where the VM is.
+ */
+static int
+end_well(const struct verb *v, const struct err *e)
+{
+	if (e->code != ERR_NONE || fflush(stdout) == 0)
+		return 0;
+	fprintf(stderr, "virt-mig %s: standard output: %s\n", v->name,
+		strerror(errno));
+	return 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -69,7 +83,7 @@ main(int argc, char **argv)
 		if (strcmp(argv[1], v->name) != 0)
 			continue;
 		if (v->run(argc - 1, argv + 1, &e) == 0)
-			return 0;
+			return end_well(v, &e);
 		fprintf(stderr, "virt-mig %s: %s\n", v->name, e.text);
 		return err_exit_status(&e);
 	}
