@@ -15,8 +15,8 @@ nodist_unit_DATA = \
 	%D%/virt-mig-listener.service \
 	%D%/virt-migd.service \
 	$(NULL)
-dist_conf_DATA = %D%/virt-mig.conf
 EXTRA_DIST += \
+	%D%/virt-mig.conf \
 	%D%/virt-mig-index.service.in \
 	%D%/virt-mig-listener.service.in \
 	%D%/virt-mig.sysusers \
@@ -37,10 +37,17 @@ edit_unit = $(AM_V_GEN)$(MKDIR_P) %D% && \
 %D%/virt-mig-listener.service: %D%/virt-mig-listener.service.in Makefile
 	$(edit_unit) $(srcdir)/%D%/virt-mig-listener.service.in >$@
 
+# Settings that are there are somebody's own.
 install-data-local:
+	$(MKDIR_P) $(DESTDIR)$(confdir)
+	test -e $(DESTDIR)$(confdir)/virt-mig.conf || $(INSTALL_DATA) \
+		$(srcdir)/%D%/virt-mig.conf $(DESTDIR)$(confdir)/virt-mig.conf
 	$(MKDIR_P) $(DESTDIR)$(sysusersdir)
 	$(INSTALL_DATA) $(srcdir)/%D%/virt-mig.sysusers \
 		$(DESTDIR)$(sysusersdir)/virt-mig.conf
 
 uninstall-local:
 	rm -f $(DESTDIR)$(sysusersdir)/virt-mig.conf
+	! cmp -s $(srcdir)/%D%/virt-mig.conf \
+		$(DESTDIR)$(confdir)/virt-mig.conf || \
+		rm -f $(DESTDIR)$(confdir)/virt-mig.conf

@@ -6,7 +6,7 @@
 # confines itself by (tools/sandbox.c) is written as a unit and judged, and
 # each point that it is given for that must be one that test-sandbox shows.
 . "${srcdir:?}/tests/tap.sh"
-need systemd-analyze jq
+need systemd-analyze jq make
 judge() { # UNIT THRESHOLD
 	systemd-analyze security --offline=true --no-pager --threshold="$2" \
 		"$dir/$1" >"$dir/log" 2>&1
@@ -82,4 +82,19 @@ awk 'NR == FNR { covered[$0]; next }
 	"$dir/covered" "$dir/points" >"$dir/log"
 [ "$(wc -l <"$dir/points")" -gt 70 ] && [ ! -s "$dir/log" ]
 result $? "and each point of that is one that is tested"
+
+# Settings stay when what is installed is replaced, and when it goes.
+part() { # TARGET
+	make -C "$builddir" -s "$1" DESTDIR="$dir/root" prefix=/usr \
+		sysconfdir=/etc
+}
+conf=$dir/root/etc/virt-mig/virt-mig.conf
+{
+	part install-data-local && cmp "$srcdir/data/virt-mig.conf" "$conf" &&
+		part uninstall-local && [ ! -e "$conf" ] &&
+		part install-data-local && echo '[memory]' >>"$conf" &&
+		part install-data-local && grep '^.memory' "$conf" &&
+		part uninstall-local && grep '^.memory' "$conf"
+} >"$dir/log" 2>&1
+result $? "installed again, or no more, the settings of this host stay"
 tests_end
