@@ -67,7 +67,7 @@ parcel_connect(const char *path, int type, int *out, struct err *e)
 
 static int
 parcel_write(int fd, char *text, size_t len, const int *fds, size_t nfds,
-	     struct err *e)
+	     int flags, struct err *e)
 {
 	union {
 		struct cmsghdr head;
@@ -85,18 +85,22 @@ parcel_write(int fd, char *text, size_t len, const int *fds, size_t nfds,
 		control.head.cmsg_len = CMSG_LEN(sizeof(int) * nfds);
 		memcpy(CMSG_DATA(&control.head), fds, sizeof(int) * nfds);
 	}
-	while (sendmsg(fd, &m, MSG_NOSIGNAL) < 0) {
+	while (sendmsg(fd, &m, MSG_NOSIGNAL | flags) < 0) {
 		if (errno == EPIPE || errno == ECONNRESET)
 			return err_set(e, ERR_PROTOCOL,
 				       "the other process is gone");
+		if (errno == EAGAIN)
+			return err_set(e, ERR_LIMIT,
+				       "the other process does not listen");
 		if (errno != EINTR)
 			return err_sys(e, "sendmsg");
 	}
 	return 0;
 }
 
-int
-parcel_send(int fd, json_t *body, const int *fds, size_t nfds, struct err *e)
+static int
+parcel_pack(int fd, json_t *body, const int *fds, size_t nfds, int flags,
+	    struct err *e)
 {
 	auto_free char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 
@@ -106,7 +110,20 @@ parcel_send(int fd, json_t *body, const int *fds, size_t nfds, struct err *e)
 	if (strlen(text) > PARCEL_BYTES)
 		return err_set(e, ERR_LIMIT, "a parcel of %zu bytes",
 			       strlen(text));
-	return parcel_write(fd, text, strlen(text), fds, nfds, e);
+	return parcel_write(fd, text, strlen(text), fds, nfds, flags, e);
+}
+
+int
+parcel_send(int fd, json_t *body, const int *fds, size_t nfds, struct err *e)
+{
+	return parcel_pack(fd, body, fds, nfds, 0, e);
+}
+
+int
+parcel_send_now(int fd, json_t *body, const int *fds, size_t nfds,
+		struct err *e)
+{
+	return parcel_pack(fd, body, fds, nfds, MSG_DONTWAIT, e);
 }
 
 /* Files that came, even with a parcel that is then refused. */

@@ -46,6 +46,10 @@ int parcel_connect(const char *path, int type, int *fd, struct err *e)
  */
 int parcel_send(int fd, json_t *body, const int *fds, size_t nfds,
 		struct err *e) __attribute__((nonnull(5), warn_unused_result));
+/* The same, but does not wait: ERR_LIMIT where that would be needed. */
+int parcel_send_now(int fd, json_t *body, const int *fds, size_t nfds,
+		    struct err *e)
+	__attribute__((nonnull(5), warn_unused_result));
 /* The next parcel: 1, or 0 when the other end is gone.  Waits, unless fd is
  * non-blocking: then ERR_LIMIT where there is none yet.
  */

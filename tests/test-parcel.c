@@ -111,6 +111,22 @@ a_parcel_has_a_bound(void **state)
 	assert_err(parcel_receive(pair[1], &p, &e), &e, ERR_PROTOCOL);
 }
 
+/* Of someone who does not listen nobody learns more than that. */
+static void
+who_does_not_listen_is_not_waited_for(void **state)
+{
+	int sent = 0;
+
+	(void)state;
+	alarm(10);
+	while (parcel_send_now(pair[0], json_pack("{s:s}", "do", "x"), &pair[1],
+			       1, &e) == 0)
+		sent++;
+	alarm(0);
+	assert_int_equal(e.code, ERR_LIMIT);
+	assert_true(sent > 8);
+}
+
 static void
 the_end_is_noticed(void **state)
 {
@@ -163,6 +179,7 @@ main(void)
 		EACH(what_is_sent_arrives_with_its_files),
 		EACH(nonsense_is_refused_and_its_files_closed),
 		EACH(a_parcel_has_a_bound),
+		EACH(who_does_not_listen_is_not_waited_for),
 		EACH(the_end_is_noticed),
 		cmocka_unit_test(a_call_says_which_migration_it_is_for),
 	};

@@ -157,9 +157,11 @@ migration_tell(struct migration *m, const char *what, int fd)
 {
 	struct err e;
 
-	if (parcel_send(m->fd, json_pack("{s:s}", "do", what), &fd, fd >= 0,
-			&e) < 0)
-		fprintf(stderr, "virt-migd: %s\n", e.text);
+	/* Its peer may make one wait for its session; not all of us. */
+	if (parcel_send_now(m->fd, json_pack("{s:s}", "do", what), &fd, fd >= 0,
+			    &e) < 0)
+		fprintf(stderr, "virt-migd: %s: %s\n", *m->vm ? m->vm : "a VM",
+			e.text);
 }
 
 json_t *
