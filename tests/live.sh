@@ -125,9 +125,10 @@ cable() { # RATE
 			v0 root tbf rate "$1" burst 64k latency 50ms
 	done
 }
-restless() {
+restless() { # The cable carries some 1500 of these pages a second.
 	guest_end vm
-	guest_start vm rate=8000 whole=1 >>"$dir/log" 2>&1 && cable 150mbit
+	guest_start vm still=8 busy=16 text=0 rate=8000 whole=1 \
+		>>"$dir/log" 2>&1 && cable 50mbit
 }
 userfaultfd=$(cat /proc/sys/vm/unprivileged_userfaultfd)
 if echo 1 2>/dev/null >/proc/sys/vm/unprivileged_userfaultfd; then
@@ -143,8 +144,23 @@ if echo 1 2>/dev/null >/proc/sys/vm/unprivileged_userfaultfd; then
 		guest_checked vm b >>"$dir/log" && tidy
 	result $? "virsh migrate --postcopy --postcopy-after-precopy"
 	echo "$userfaultfd" >/proc/sys/vm/unprivileged_userfaultfd
-	cable 10gbit
 fi
+
+# Which would never end.
+job_says() { # VIRSH-COMMAND PATTERN
+	hosts_wait 400 host a sh -c "virsh -q $1 vm | grep -q '$2'"
+}
+restless
+migrate a --auto-converge --auto-converge-initial 90 --timeout 60 &
+job_says domjobinfo 'Auto converge throttle: *9[0-9]' && wait $! &&
+	guest_checked vm b >>"$dir/log" && tidy
+result $? "--auto-converge: the guest is slowed down until it does"
+restless
+migrate a --timeout 4 &
+job_says 'domstate --reason' 'paused (migrating)' && wait $! &&
+	guest_checked vm b >>"$dir/log" && tidy
+result $? "--timeout: the guest is stopped, goes there and on"
+cable 10gbit
 
 # An image of what the guest has in memory, at both hosts.
 for h in a b; do
