@@ -130,8 +130,7 @@ restless() { # The cable carries some 1500 of these pages a second.
 	guest_start vm still=8 busy=16 text=0 rate=8000 whole=1 \
 		>>"$dir/log" 2>&1 && cable 50mbit
 }
-userfaultfd=$(cat /proc/sys/vm/unprivileged_userfaultfd)
-if echo 1 2>/dev/null >/proc/sys/vm/unprivileged_userfaultfd; then
+if hosts_allow_postcopy; then
 	restless
 	migrate a --postcopy --postcopy-after-precopy &&
 		guest_checked vm b >>"$dir/log" && tidy && holds .postcopy
@@ -143,7 +142,10 @@ if echo 1 2>/dev/null >/proc/sys/vm/unprivileged_userfaultfd; then
 			>>"$dir/log" 2>&1 &&
 		guest_checked vm b >>"$dir/log" && tidy
 	result $? "virsh migrate --postcopy --postcopy-after-precopy"
-	echo "$userfaultfd" >/proc/sys/vm/unprivileged_userfaultfd
+	restless
+	migrate a --postcopy --timeout 1 --timeout-postcopy &&
+		guest_checked vm b >>"$dir/log" && tidy && holds .postcopy
+	result $? "--timeout-postcopy: when it takes too long"
 fi
 
 # Which would never end.

@@ -166,13 +166,11 @@ host a systemctl start virt-mig-index.service &&
 result $? "what is added to a folder has an index after virt-mig-index.service"
 
 # A guest that changes its memory faster than the cable carries it.
-userfaultfd=$(cat /proc/sys/vm/unprivileged_userfaultfd)
-if echo 1 2>/dev/null >/proc/sys/vm/unprivileged_userfaultfd; then
+if hosts_allow_postcopy; then
 	fresh rate=8000 whole=1
 	cable 150mbit
 	migrate a --postcopy --postcopy-after-precopy &&
 		guest_checked vm b >>"$dir/log" && holds .postcopy
 	result $? "--postcopy: it runs there before all of its memory does"
-	echo "$userfaultfd" >/proc/sys/vm/unprivileged_userfaultfd
 fi
 tests_end

@@ -210,16 +210,17 @@ run_abort(struct run *r)
 }
 
 /* As virsh: after so long the guest is stopped, so that there is an end to
- * it, or goes on at the other side.
+ * it, or goes on at the other side.  Neither can be before QEMU migrates: then
+ * it is tried again.
  */
 static void
 run_time_out(struct run *r)
 {
-	r->timed_out = true;
-	if (r->wish->timeout_postcopy)
-		virDomainMigrateStartPostCopy(r->place.dom, 0);
-	else
-		virDomainSuspend(r->place.dom);
+	int ret = r->wish->timeout_postcopy
+			  ? virDomainMigrateStartPostCopy(r->place.dom, 0)
+			  : virDomainSuspend(r->place.dom);
+
+	r->timed_out = ret == 0;
 }
 
 static void

@@ -14,6 +14,7 @@
 #                           of its memory to be what it wrote
 #   migd_start a|b CERTS    virt-migd there, migd_stop ends it; out of MIGD=,
 #                           if that folder is given
+#   hosts_allow_postcopy    until hosts_down
 #   hosts_down              ends everything
 #
 # RUN= is a command that virt-migd is started by.  With SYSTEMD=1 the first
@@ -240,7 +241,22 @@ hosts_up() { # DIR
 		hosts_connect && hosts_start_libvirt a && hosts_start_libvirt b
 }
 
+# A QEMU that is not root may take pages as it needs them, until the last test
+# that wants that is over.
+hosts_postcopy=/run/virt-mig-tests-postcopy # what the host said before
+hosts_userfaultfd=/proc/sys/vm/unprivileged_userfaultfd
+hosts_allow_postcopy() {
+	exec 9>>$hosts_postcopy
+	flock -x 9
+	[ -s $hosts_postcopy ] || cat $hosts_userfaultfd >&9
+	echo 1 2>/dev/null >$hosts_userfaultfd || return
+	flock -s 9
+	hosts_allowed=1
+}
+
 hosts_down() {
+	[ -z "${hosts_allowed:-}" ] || ! flock -n -x 9 ||
+		{ cat $hosts_postcopy >$hosts_userfaultfd && : >$hosts_postcopy; }
 	for h in a b; do
 		[ -s "$hosts/$h/unshare" ] || continue
 		unshare_pid=$(cat "$hosts/$h/unshare")
