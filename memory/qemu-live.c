@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -20,12 +19,11 @@
  * for again and again.
  */
 #define LIVE_CACHE 4096
-#define LIVE_AHEAD 16u
+#define LIVE_AHEAD 64u
 
 struct live_page {
 	uint64_t round; /* in which it was read; 0: never */
 	uint64_t number;
-	uint8_t bytes[PAGE_BYTES];
 };
 
 /* Where RAM above 4 GiB begins in the RAM of a machine, what of it stands
@@ -100,30 +98,31 @@ qemu_live_read(const struct qemu_live *l, uint64_t n, uint8_t page[4096])
 		     (off_t)(l->at + k * PAGE_BYTES)) == PAGE_BYTES;
 }
 
-/* Reads page n and, where somebody goes through all of them, some more: most of
- * what it costs is to ask.
+static uint8_t *
+live_bytes(const struct qemu_live *l, uint64_t n)
+{
+	return l->bytes + n % LIVE_CACHE * PAGE_BYTES;
+}
+
+/* Reads page n and, where somebody goes through all of them, more and more of
+ * those behind it, at once: most of what it costs is to ask.
  */
 static bool
 live_read(struct qemu_live *l, uint64_t n)
 {
-	uint64_t k = n - l->first_page, left = l->memory.npages - n;
-	uint64_t wanted = n == l->next ? MIN(left, LIVE_AHEAD) : 1;
-	struct iovec to[LIVE_AHEAD];
+	struct live_page *c = &l->cache[n % LIVE_CACHE];
+	uint64_t room = LIVE_CACHE - n % LIVE_CACHE, wanted;
 	ssize_t got;
 
-	for (uint64_t i = 0; i < wanted; i++) {
-		struct live_page *c = &l->cache[1 + (n + i) % LIVE_CACHE];
-
-		c->round = 0;
-		to[i] = (struct iovec){ c->bytes, PAGE_BYTES };
-	}
-	got = preadv(l->fd, to, (int)wanted, (off_t)(l->at + k * PAGE_BYTES));
+	l->ahead = n == l->next ? MIN(2 * l->ahead, LIVE_AHEAD) : 1;
+	wanted = MIN(MIN(l->memory.npages - n, room), l->ahead);
+	for (uint64_t i = 0; i < wanted; i++)
+		c[i].round = 0;
+	got = pread(l->fd, live_bytes(l, n), wanted * PAGE_BYTES,
+		    (off_t)(l->at + (n - l->first_page) * PAGE_BYTES));
 	l->next = n + 1;
-	for (unsigned i = 0; (ssize_t)((i + 1) * PAGE_BYTES) <= got; i++) {
-		struct live_page *c = &l->cache[1 + (n + i) % LIVE_CACHE];
-
-		c->round = l->cache->round;
-		c->number = n + i;
+	for (uint64_t i = 0; (ssize_t)((i + 1) * PAGE_BYTES) <= got; i++) {
+		c[i] = (struct live_page){ l->round, n + i };
 		l->next = n + i + 1;
 	}
 	return got >= PAGE_BYTES;
@@ -133,16 +132,16 @@ static const uint8_t *
 live_page(void *arg, uint64_t gpa, uint8_t scratch[4096])
 {
 	struct qemu_live *l = arg;
-	struct live_page *c;
+	const struct live_page *c;
 	uint64_t n;
 
 	(void)scratch;
 	if (!memory_run_at(l->runs, l->memory.nruns, gpa, &n))
 		return NULL;
-	c = &l->cache[1 + n % LIVE_CACHE];
-	if (c->round == l->cache->round && c->number == n)
-		return c->bytes;
-	return live_read(l, n) ? c->bytes : NULL;
+	c = &l->cache[n % LIVE_CACHE];
+	if (c->round == l->round && c->number == n)
+		return live_bytes(l, n);
+	return live_read(l, n) ? live_bytes(l, n) : NULL;
 }
 
 static void
@@ -150,7 +149,7 @@ live_forget(void *arg)
 {
 	struct qemu_live *l = arg;
 
-	l->cache->round++;
+	l->round++;
 }
 
 /* The i-th place in the process: first maps of that length; then the beginning
@@ -224,16 +223,21 @@ qemu_live_open(struct qemu_live *l, const struct qemu_maps *m,
 	if (!live_place(m, ram->len, way / layouts, &l->at) ||
 	    !live_lay_out(l, ram->machine, ram->len, way % layouts))
 		return 0;
-	l->cache = calloc(1 + LIVE_CACHE, sizeof(*l->cache));
-	if (!l->cache)
-		return err_sys(e, "pages of the guest");
-	l->cache->round = 1;
-	return 1;
+	l->round = l->ahead = 1;
+	l->cache = calloc(LIVE_CACHE, sizeof(*l->cache));
+	l->bytes = malloc((size_t)LIVE_CACHE * PAGE_BYTES);
+	if (l->cache && l->bytes)
+		return 1;
+	(void)err_sys(e, "pages of the guest");
+	qemu_live_close(l);
+	return -1;
 }
 
 void
 qemu_live_close(struct qemu_live *l)
 {
 	free(l->cache);
+	free(l->bytes);
 	l->cache = NULL;
+	l->bytes = NULL;
 }

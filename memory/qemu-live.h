@@ -45,10 +45,13 @@ struct qemu_ram {
 
 struct qemu_live {
 	int fd; /* borrowed */
-	uint64_t at, first_page, next;
+	uint64_t at, first_page;
+	uint64_t next, ahead; /* goes on there if it is gone through */
+	uint64_t round;       /* goes up with each physical_forget() */
 	struct memory_run runs[2];
 	struct physical memory; /* what to give to others; .arg is this */
 	struct live_page *cache;
+	uint8_t *bytes; /* of what is in the cache */
 };
 
 /* That RAM in that way: 1, or 0 if it is none.  Which one is right shows in what

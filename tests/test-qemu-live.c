@@ -39,6 +39,14 @@ ram_is_found_and_read_as_it_is(void **state)
 	assert_int_equal(qemu_live_open(&l, &maps, &ours, way, &e), 1);
 	assert_int_equal(l.at, (uint64_t)(uintptr_t)ram);
 	assert_int_equal(l.memory.npages, 100 + LEN / 4096);
+	/* One behind the other, as a search reads them. */
+	for (size_t n = 0; n < 5000; n++)
+		ram[n * 4096 + 1] = (uint8_t)(n ^ n >> 8);
+	for (size_t n = 0; n < 5000; n++) {
+		page = l.memory.page(l.memory.arg, n * 4096, scratch);
+		assert_non_null(page);
+		assert_int_equal(page[1], (uint8_t)(n ^ n >> 8));
+	}
 	page = l.memory.page(l.memory.arg, 5 * 4096, scratch);
 	assert_non_null(page);
 	assert_memory_equal(page, ram + 5 * 4096, 4096);
@@ -51,6 +59,8 @@ ram_is_found_and_read_as_it_is(void **state)
 	physical_forget(&l.memory);
 	page = l.memory.page(l.memory.arg, 5 * 4096, scratch);
 	assert_int_equal(page[0], 8);
+	assert_non_null(l.memory.page(l.memory.arg, LEN - 8192, scratch));
+	assert_non_null(l.memory.page(l.memory.arg, LEN - 4096, scratch));
 	assert_null(l.memory.page(l.memory.arg, LEN, scratch));
 	assert_false(qemu_live_read(&l, 99, scratch));
 	assert_false(qemu_live_read(&l, 100 + LEN / 4096, scratch));
