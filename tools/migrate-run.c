@@ -210,8 +210,7 @@ run_abort(struct run *r)
 }
 
 /* As virsh: after so long the guest is stopped, so that there is an end to
- * it, or goes on at the other side.  Neither can be before QEMU migrates: then
- * it is tried again.
+ * it, or goes on at the other side.
  */
 static void
 run_time_out(struct run *r)
@@ -233,7 +232,8 @@ run_step(struct run *r)
 
 	if (*interrupted() && !r->done)
 		run_abort(r);
-	if (!r->timed_out && w->timeout_s &&
+	/* A QEMU that is not yet in its first pass forgets what it is told. */
+	if (!r->timed_out && w->timeout_s && r->passes > 0 &&
 	    clock_wall_ns() - r->began_ns > w->timeout_s * 1000000000ull)
 		run_time_out(r);
 	if (!r->switched && w->postcopy_after_precopy && r->passes > 1)
