@@ -3,6 +3,8 @@
 # runs them.  One program a module, named after it.
 LOG_DRIVER    = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 SH_LOG_DRIVER = $(LOG_DRIVER)
+LOG_COMPILER  = $(top_srcdir)/tests/cmocka-tap
+EXTRA_DIST += %D%/cmocka-tap
 TEST_EXTENSIONS = .sh
 AM_TESTS_ENVIRONMENT = CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
 	srcdir='$(abs_srcdir)'; export srcdir; \
