@@ -11,6 +11,7 @@ noinst_LIBRARIES += %D%/libmemory.a
 	%D%/memory.c %D%/memory.h %D%/memory-impl.h \
 	%D%/physical.c %D%/physical.h \
 	%D%/qemu-live.c %D%/qemu-live.h \
+	%D%/qemu-maps.c \
 	%D%/qemu-stream.c %D%/qemu-stream.h \
 	%D%/raw.c \
 	%D%/region.c \

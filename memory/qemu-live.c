@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,9 +8,6 @@
 #include "common/mem.h"
 #include "common/page.h"
 #include "memory/qemu-live.h"
-
-/* Less than this is no guest's RAM. */
-#define MAPS_LEAST (16u << 20)
 
 /* Pages that are kept until they are to be forgotten: page tables are asked
  * for again and again.
@@ -31,62 +25,6 @@ struct live_page {
  * way only.
  */
 static const uint64_t low_ends[] = { 0xc0000000, 0x80000000 };
-
-static void
-maps_add(struct qemu_maps *m, uint64_t at, uint64_t len)
-{
-	size_t i = m->n < QEMU_MAPS_MAX ? m->n++ : QEMU_MAPS_MAX - 1;
-
-	if (m->n == QEMU_MAPS_MAX && m->list[i].len > len)
-		return;
-	for (; i > 0 && m->list[i - 1].len < len; i--)
-		m->list[i] = m->list[i - 1];
-	m->list[i] = (struct qemu_map){ at, len };
-}
-
-static int
-maps_read(struct qemu_maps *m, const char *path, struct err *e)
-{
-	FILE *f = fopen(path, "re");
-	char line[512];
-
-	if (!f)
-		return err_sys(e, "%s", path);
-	while (fgets(line, sizeof(line), f)) {
-		uint64_t at, end;
-		char how[5];
-
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &at, &end,
-			   how) == 3 &&
-		    how[0] == 'r' && how[1] == 'w' && how[2] == '-' &&
-		    end - at >= MAPS_LEAST)
-			maps_add(m, at, end - at);
-	}
-	fclose(f);
-	return m->n > 0 ? 0 : err_set(e, ERR_USAGE, "%s: no RAM in it", path);
-}
-
-int
-qemu_maps_open(struct qemu_maps *m, pid_t pid, struct err *e)
-{
-	char path[64];
-
-	*m = (struct qemu_maps){ .fd = -1 };
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	if (maps_read(m, path, e) < 0)
-		return -1;
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
-	m->fd = open(path, O_RDONLY | O_CLOEXEC);
-	return m->fd >= 0 ? 0 : err_sys(e, "%s", path);
-}
-
-void
-qemu_maps_close(struct qemu_maps *m)
-{
-	if (m->fd >= 0)
-		close(m->fd);
-	m->fd = -1;
-}
 
 bool
 qemu_live_read(const struct qemu_live *l, uint64_t n, uint8_t page[4096])
@@ -157,7 +95,8 @@ live_forget(void *arg)
  * else.
  */
 static bool
-live_place(const struct qemu_maps *m, uint64_t len, unsigned i, uint64_t *at)
+live_place(struct qemu_live *l, const struct qemu_maps *m, uint64_t len,
+	   unsigned i)
 {
 	for (unsigned longer = 0; longer < 2; longer++)
 		for (size_t k = 0; k < m->n; k++) {
@@ -170,7 +109,8 @@ live_place(const struct qemu_maps *m, uint64_t len, unsigned i, uint64_t *at)
 				i -= places;
 				continue;
 			}
-			*at = i ? map->at + map->len - len : map->at;
+			l->fd = map->in_file ? m->file : m->fd;
+			l->at = i ? map->at + map->len - len : map->at;
 			return true;
 		}
 	return false;
@@ -213,14 +153,14 @@ qemu_live_open(struct qemu_live *l, const struct qemu_maps *m,
 {
 	unsigned layouts = 1 + ARRAY_LEN(low_ends);
 
-	*l = (struct qemu_live){ .fd = m->fd, .first_page = ram->first_page };
+	*l = (struct qemu_live){ .first_page = ram->first_page };
 	l->memory = (struct physical){ .page = live_page,
 				       .forget = live_forget,
 				       .arg = l,
 				       .runs = l->runs,
 				       .npages = ram->first_page +
 						 ram->len / PAGE_BYTES };
-	if (!live_place(m, ram->len, way / layouts, &l->at) ||
+	if (!live_place(l, m, ram->len, way / layouts) ||
 	    !live_lay_out(l, ram->machine, ram->len, way % layouts))
 		return 0;
 	l->round = l->ahead = 1;

@@ -10,26 +10,40 @@
 #include "common/err.h"
 #include "memory/physical.h"
 
-/* The RAM of a guest that runs, read out of its QEMU's address space: nothing
- * is asked of QEMU, and the guest is not stopped.  What is read may change
- * while it is read.  The one invariant: what is given was read after the last
- * physical_forget().  One thread at a time.
+/* The RAM of a guest that runs, read out of its QEMU's address space, or of the
+ * file that stands there: nothing is asked of QEMU, and the guest is not
+ * stopped.  What is read may change while it is read.  The one invariant: what
+ * is given was read after the last physical_forget().  One thread at a time.
  */
 
-/* What may be RAM in an address space: writable memory that is no code. */
+/* What may be RAM in an address space: writable memory that is no code.  What
+ * is shared is read from its file, if that is memory itself (a memfd, or one in
+ * /dev/shm or on hugetlbfs), the largest of them: half the cost, and what nobody
+ * has touched takes no memory by that.  It is read, not mapped: nobody can make
+ * the file too short for us.
+ */
 #define QEMU_MAPS_MAX 32
 
 struct qemu_maps {
-	int fd; /* /proc/PID/mem; -1: none */
+	int fd;   /* /proc/PID/mem; -1: none */
+	int file; /* -1: none */
 	size_t n;
 	struct qemu_map {
 		uint64_t at, len;
+		bool in_file;  /* which 'at' is a place in */
 	} list[QEMU_MAPS_MAX]; /* the largest first */
 };
 
-/* Opens the address space of a process. */
+#define QEMU_MAPS_NONE                                                         \
+	{                                                                      \
+		.fd = -1, .file = -1                                           \
+	}
+
+/* Opens the address space of a process; on error nothing is open. */
 int qemu_maps_open(struct qemu_maps *m, pid_t pid, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
+/* All of it, to somebody else. */
+struct qemu_maps qemu_maps_take(struct qemu_maps *m) __attribute__((nonnull));
 void qemu_maps_close(struct qemu_maps *m) __attribute__((nonnull));
 
 /* Ways in which RAM of that length may be found: places in the process times

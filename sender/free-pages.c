@@ -188,8 +188,7 @@ free_pages_new(struct qemu_maps *maps, const struct qemu_ram *ram,
 		(void)err_sys(e, "free pages");
 		return NULL;
 	}
-	f->maps = *maps;
-	maps->fd = -1;
+	f->maps = qemu_maps_take(maps);
 	f->ram = *ram;
 	snprintf(f->machine, sizeof(f->machine), "%s", ram->machine);
 	f->ram.machine = f->machine;

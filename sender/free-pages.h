@@ -34,9 +34,9 @@ struct free_pages *free_pages_new(struct qemu_maps *maps,
 	__attribute__((nonnull, warn_unused_result));
 void free_pages_free(struct free_pages *f);
 
-/* Fewer bytes would help: begins to look.  Most of a second of CPU for 2 GiB:
- * where the link waits for the CPUs, leaving pages out would not be faster.
- * Any thread.
+/* Fewer bytes would help: begins to look.  Half a second of CPU for 2 GiB, or
+ * half of that where QEMU shares them: where the link waits for the CPUs,
+ * leaving pages out would not be faster.  Any thread.
  */
 void free_pages_begin(struct free_pages *f) __attribute__((nonnull));
 /* Any thread. */

@@ -120,7 +120,7 @@ live_ram_block(const struct live_sender *s)
 static void
 live_find_guest(struct live_sender *s)
 {
-	struct qemu_maps maps = { .fd = -1 };
+	struct qemu_maps maps = QEMU_MAPS_NONE;
 	uint32_t ram = live_ram_block(s);
 	struct err ignored;
 

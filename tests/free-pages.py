@@ -12,11 +12,13 @@ import subprocess
 import sys
 import time
 
-build, work, rounds, *words = sys.argv[1:]
+build, work, backend, rounds, *words = sys.argv[1:]
 # No multiple of 256 KiB: see qemu-odd.
 RAM = (256 << 20) + 8192
 QEMU = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "2",
-        "-m", "size=%dk" % (RAM >> 10), "-nodefaults", "-display", "none",
+        "-m", "size=%dk" % (RAM >> 10), "-object",
+        "memory-backend-%s,id=ram,size=%dk" % (backend, RAM >> 10),
+        "-nodefaults", "-display", "none",
         "-no-reboot", "-kernel", work + "/vmlinuz", "-initrd", work + "/initrd",
         "-append", "console=ttyS0 quiet panic=1 no_timer_check "
         "mitigations=off rdinit=/init",
@@ -30,7 +32,7 @@ class Qemu:
     def __init__(self, n, machine, *more):
         path = "%s/qmp%d" % (work, n)
         self.process = subprocess.Popen(
-            QEMU + ["-machine", machine, "-qmp",
+            QEMU + ["-machine", machine + ",memory-backend=ram", "-qmp",
                     "unix:%s,server=on,wait=off" % path, *more],
             stdin=subprocess.DEVNULL)
         self.socket = socket.socket(socket.AF_UNIX)

@@ -20,7 +20,7 @@ make_guest() {
 		(cd "$dir/root" && find . | cpio --quiet -o -H newc) \
 			>"$dir/initrd"
 }
-move() { # ROUNDS OPTION...
+move() { # BACKEND ROUNDS OPTION...
 	rm -f "$dir/serial"
 	timeout 3000 python3 "$srcdir/tests/free-pages.py" "$builddir" "$dir" \
 		"$@" >"$dir/log" 2>&1
@@ -31,10 +31,12 @@ dropped() {
 
 make_guest >"$dir/log" 2>&1
 result $? "a guest is made"
-move "${VIRT_MIG_ROUNDS:-4}"
+move ram "${VIRT_MIG_ROUNDS:-4}"
 result $? "it moves, again and again, unharmed"
 [ "$(dropped)" -gt 1000 ]
 result $? "and many of its free pages stay behind"
-move 1 --no-free-drop && [ "$(dropped)" -eq 0 ]
+move ram 1 --no-free-drop && [ "$(dropped)" -eq 0 ]
 result $? "but for those who want all"
+move memfd,share=on 1 && [ "$(dropped)" -gt 1000 ]
+result $? "so it is where QEMU shares its memory"
 tests_end

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The memory of guests that run, found in their QEMU: 4 GiB, of which each
 # machine puts another part above 4 GiB.  The guest's own tables must pass every
-# check, and more of its pages must be free than can stand below.
-# For root with VIRT_MIG_GUEST_TESTS=1; half a minute and 70 MB of packages.
+# check, and more of its pages must be free than can stand below.  Memory that
+# is shared is found in its file.
+# For root with VIRT_MIG_GUEST_TESTS=1; a minute and 70 MB of packages.
 guest=${builddir:?}/guest
 show=$builddir/tests/show-live
 . "${srcdir:?}/tests/tap.sh"
@@ -30,10 +31,12 @@ make_parts() {
 		"${srcdir:?}/scripts/get-kernel" trixie "$guest/kernel-trixie-cloud-amd64" \
 			cloud-amd64
 }
-boot() { # MACHINE
+boot() { # MACHINE OPTION...
+	machine=$1
+	shift
 	rm -f "$dir/serial"
 	qemu-system-x86_64 -nodefaults -display none -no-reboot -accel tcg \
-		-machine "$1" -cpu max -m 4G \
+		-machine "$machine" -cpu max -m 4G "$@" \
 		-kernel "$guest/kernel-trixie-cloud-amd64/vmlinuz" \
 		-initrd "$dir/initrd" -append "console=ttyS0 quiet rdinit=/init" \
 		-serial "file:$dir/serial" </dev/null >"$dir/qemu.log" 2>&1 &
@@ -57,6 +60,16 @@ found() {
 			-gt "$2" ]
 }
 
+boot_with() { # BACKEND
+	boot pc,memory-backend=ram -object "memory-backend-$1,id=ram,size=4G"
+}
+found_in_file() {
+	found pc-i440fx-7.2 786432 && grep 'linux.*by its file$' "$dir/show"
+}
+found_elsewhere() {
+	found pc-i440fx-7.2 786432 && ! grep 'by its file$' "$dir/show"
+}
+
 ok "the guest's parts are made" make_parts
 for test in "pc pc-i440fx-7.2 786432" "q35 pc-q35-7.2 524288" \
 	"microvm,isa-serial=on,acpi=off microvm 786432"; do
@@ -68,4 +81,11 @@ for test in "pc pc-i440fx-7.2 786432" "q35 pc-q35-7.2 524288" \
 	ok "$2: so it is where the machine is not known" found '' "$3"
 	halt
 done
+for backend in memfd,share=on file,share=on,mem-path=/dev/shm; do
+	ok "$backend: a guest boots" boot_with "$backend"
+	ok "$backend: its memory is found in its file" found_in_file
+	halt
+done
+ok "memfd,share=off: a guest boots" boot_with memfd,share=off
+ok "memfd,share=off: its memory is found, but not in the file" found_elsewhere
 tests_end

@@ -77,8 +77,9 @@ main(int argc, char **argv)
 			continue;
 		if (guest_open(&g, &live.memory, &e) < 0)
 			printf("way %u: %s\n", way, e.text);
-		printf("way %u: %s %s, %.1f ms of CPU\n", way,
-		       guest_os_name(g.os), g.release, ms_since(&cpu));
+		printf("way %u: %s %s, %.1f ms of CPU%s\n", way,
+		       guest_os_name(g.os), g.release, ms_since(&cpu),
+		       live.fd == maps.file ? ", by its file" : "");
 		for (size_t i = 0; i < g.nchecks; i++)
 			printf("  %s: %s\n", g.checks[i].passed ? "ok" : "NO",
 			       g.checks[i].what);

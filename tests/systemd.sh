@@ -125,6 +125,20 @@ stopped b
 host b umount /var/lib/virt-mig/memory
 host b systemctl start virt-migd.socket
 
+# Memory that QEMU shares: the session at the source reads its file.
+session_has_file() {
+	host a ls -l "/proc/$(host_pids a virt-mig-sessio)/fd" |
+		grep 'memfd:memory-backend'
+}
+SHARED=1 fresh && {
+	migrate a --bandwidth 8 &
+	hosts_wait 200 session_has_file
+	seen=$?
+	wait $! && [ $seen = 0 ] && guest_checked vm b >>"$dir/log" &&
+		holds .drops_free_pages
+}
+result $? "a guest moves whose memory is in a file, by that file"
+
 # What is copied before it moves takes its time, and a session ends meanwhile.
 for h in a b; do
 	head -c 64M /dev/urandom >"$hosts/$h/lib/images/disk.img"

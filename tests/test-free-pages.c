@@ -56,11 +56,10 @@ give_memory(void *arg, int qemu_fd, struct qemu_maps *out)
 {
 	(void)arg;
 	(void)qemu_fd;
-	*out = (struct qemu_maps){
-		.fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC), .n = 1
-	};
-	out->list[0] =
-		(struct qemu_map){ (uint64_t)(uintptr_t)mem, LINUX_BYTES };
+	*out = (struct qemu_maps)QEMU_MAPS_NONE;
+	out->fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	out->list[out->n++] = (struct qemu_map){ (uint64_t)(uintptr_t)mem,
+						 LINUX_BYTES, false };
 	return out->fd >= 0;
 }
 

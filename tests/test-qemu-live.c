@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/test.h"
@@ -99,10 +101,11 @@ ways(const struct qemu_maps *maps, uint64_t len, const char *machine)
 static void
 ram_stands_where_machines_have_it(void **state)
 {
-	struct qemu_maps maps = { .fd = -1, .n = 1 };
+	struct qemu_maps maps = { .fd = -1, .file = -1, .n = 1 };
 
 	(void)state;
-	maps.list[0] = (struct qemu_map){ 0x7f0000000000, 2 * GIB };
+	maps.list[0] =
+		(struct qemu_map){ .at = 0x7f0000000000, .len = 2 * GIB };
 	assert_int_equal(ways(&maps, 2 * GIB, ""), 1);
 	maps.list[0].len = 3 * GIB; /* all of it below 4 GiB, or q35 */
 	assert_int_equal(ways(&maps, 3 * GIB, ""), 2);
@@ -114,6 +117,122 @@ ram_stands_where_machines_have_it(void **state)
 	/* In a longer map at its beginning or at its end. */
 	assert_int_equal(ways(&maps, 2 * GIB, ""), 2);
 	assert_int_equal(ways(&maps, 9 * GIB, ""), 0);
+}
+
+/* A file without a name, and all but its first page in this process. */
+static uint8_t *
+make_file(int *fd, int shared)
+{
+	uint8_t *ram;
+
+	*fd = memfd_create("ram", MFD_CLOEXEC);
+	assert_true(*fd >= 0);
+	assert_int_equal(ftruncate(*fd, 4096 + LEN), 0);
+	ram = mmap(NULL, LEN, PROT_READ | PROT_WRITE, shared, *fd, 4096);
+	assert_true(ram != MAP_FAILED);
+	memset(ram + 5 * 4096, 7, 4096);
+	return ram;
+}
+
+static uint64_t
+blocks(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return (uint64_t)st.st_blocks;
+}
+
+/* Opens the RAM of this process and looks for what make_file() put there. */
+static void
+open_ram(struct qemu_live *l, struct qemu_maps *maps)
+{
+	const struct qemu_ram ours = { LEN, 100, "pc-i440fx-7.2" };
+	uint8_t page[4096];
+
+	assert_ok(qemu_maps_open(maps, getpid(), &e), &e);
+	assert_int_equal(qemu_live_open(l, maps, &ours, 0, &e), 1);
+	assert_true(qemu_live_read(l, 105, page));
+	assert_int_equal(page[4095], 7);
+}
+
+static void
+close_ram(struct qemu_live *l, struct qemu_maps *maps)
+{
+	qemu_live_close(l);
+	qemu_maps_close(maps);
+}
+
+static void
+shared_ram_is_read_from_its_file(void **state)
+{
+	struct qemu_maps maps;
+	struct qemu_live l;
+	uint8_t page[4096], *ram;
+	uint64_t before;
+	int fd;
+
+	(void)state;
+	ram = make_file(&fd, MAP_SHARED);
+	open_ram(&l, &maps);
+	assert_int_equal(l.fd, maps.file);
+	assert_int_equal(l.at, 4096);
+	assert_int_equal(fcntl(maps.file, F_GETFL) & O_ACCMODE, O_RDONLY);
+	for (size_t n = 0; n < 5000; n++)
+		ram[n * 4096 + 1] = (uint8_t)(n ^ n >> 8);
+	before = blocks(fd);
+	for (size_t n = 0; n < LEN / 4096; n++) {
+		const uint8_t *at = l.memory.page(l.memory.arg, n * 4096, page);
+
+		assert_non_null(at);
+		assert_int_equal(at[1], n < 5000 ? (uint8_t)(n ^ n >> 8) : 0);
+	}
+	assert_int_equal(blocks(fd), before); /* what was not there is not */
+	assert_null(l.memory.page(l.memory.arg, LEN, page));
+	/* Somebody makes it shorter. */
+	assert_int_equal(ftruncate(fd, 7 * 4096), 0);
+	assert_true(qemu_live_read(&l, 105, page));
+	assert_false(qemu_live_read(&l, 106, page));
+	physical_forget(&l.memory);
+	assert_non_null(l.memory.page(l.memory.arg, 5 * 4096, page));
+	assert_null(l.memory.page(l.memory.arg, 6 * 4096, page));
+	close_ram(&l, &maps);
+	munmap(ram, LEN);
+	close(fd);
+}
+
+/* What is private is not in the file. */
+static void
+other_ram_is_read_where_it_is(void **state)
+{
+	uint8_t *ram, *more;
+	struct qemu_maps maps;
+	struct qemu_live l;
+	int fd, larger;
+
+	(void)state;
+	ram = make_file(&fd, MAP_PRIVATE);
+	open_ram(&l, &maps);
+	assert_int_equal(maps.file, -1);
+	assert_int_equal(l.at, (uint64_t)(uintptr_t)ram);
+	close_ram(&l, &maps);
+	munmap(ram, LEN);
+	close(fd);
+	/* There may be a larger one that is shared. */
+	ram = make_file(&fd, MAP_SHARED);
+	larger = memfd_create("other", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(larger, 2 * GIB), 0);
+	more = mmap(NULL, 2 * GIB, PROT_READ | PROT_WRITE, MAP_SHARED, larger,
+		    0);
+	assert_true(more != MAP_FAILED);
+	open_ram(&l, &maps);
+	assert_int_equal(l.fd, maps.fd);
+	assert_int_equal(l.at, (uint64_t)(uintptr_t)ram);
+	close_ram(&l, &maps);
+	munmap(more, 2 * GIB);
+	munmap(ram, LEN);
+	close(fd);
+	close(larger);
 }
 
 static void
@@ -173,6 +292,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ram_is_found_and_read_as_it_is),
 		cmocka_unit_test(ram_stands_where_machines_have_it),
+		cmocka_unit_test(shared_ram_is_read_from_its_file),
+		cmocka_unit_test(other_ram_is_read_where_it_is),
 		cmocka_unit_test(nobody_has_no_memory),
 		cmocka_unit_test(cpus_are_found_in_what_follows_the_ram),
 	};

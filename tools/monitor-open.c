@@ -153,42 +153,28 @@ is_qemu_of(int pid, const char *uuid)
 	return memmem(line, n, uuid, strlen(uuid) + 1) != NULL;
 }
 
-/* The guest's memory, to tell which of it is free; where it cannot be had, all
- * is sent.
- */
-static void
-open_guest(struct monitor *m)
+struct qemu_maps
+monitor_guest(const struct monitor *m)
 {
+	struct qemu_maps maps = QEMU_MAPS_NONE;
 	char path[sizeof(m->vm) + sizeof(QEMU_PID)], uuid[CALL_TEXT_MAX];
 	struct err ignored;
 	int pid = 0;
 	FILE *f;
 
 	if (m->role != MONITOR_SEND || m->no_free_drop || strchr(m->vm, '/'))
-		return;
+		return maps;
 	snprintf(path, sizeof(path), QEMU_PID, m->vm);
 	f = fopen(path, "re");
 	if (!f)
-		return;
+		return maps;
 	if (fscanf(f, "%d", &pid) != 1)
 		pid = 0;
 	fclose(f);
 	call_uuid_text(m->call.uuid, uuid);
-	if (pid > 0 && is_qemu_of(pid, uuid) &&
-	    qemu_maps_open(&m->maps, pid, &ignored) < 0)
-		qemu_maps_close(&m->maps);
-}
-
-json_t *
-monitor_maps(const struct monitor *m)
-{
-	json_t *all = json_array();
-
-	for (size_t i = 0; i < m->maps.n; i++)
-		json_array_append_new(
-			all, json_pack("[I, I]", (json_int_t)m->maps.list[i].at,
-				       (json_int_t)m->maps.list[i].len));
-	return all;
+	if (pid > 0 && is_qemu_of(pid, uuid))
+		(void)!qemu_maps_open(&maps, pid, &ignored);
+	return maps;
 }
 
 int
@@ -199,7 +185,6 @@ monitor_open(struct monitor *m, struct err *e)
 		return -1;
 	if (lend_images(m, e) < 0)
 		return -1;
-	open_guest(m);
 	return open_memory(m, e);
 }
 
@@ -276,7 +261,6 @@ monitor_close(struct monitor *m)
 		close(m->shadow);
 	if (m->kept >= 0)
 		close(m->kept);
-	qemu_maps_close(&m->maps);
 	while (m->nloans > 0) {
 		held_loan_close(&m->loans[--m->nloans]);
 		free(m->names[m->nloans]);

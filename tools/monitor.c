@@ -169,10 +169,6 @@ send_job(struct monitor *m, const struct err *refusal, struct err *e)
 	fds[n++] = m->role == MONITOR_SEND ? m->listening : m->peer;
 	if (m->shadow >= 0)
 		fds[n++] = m->shadow;
-	if (m->maps.fd >= 0) {
-		json_object_set_new(job, "maps", monitor_maps(m));
-		fds[n++] = m->maps.fd;
-	}
 	if (m->kept >= 0)
 		fds[n++] = m->kept;
 	for (size_t i = 0; i < m->nloans; i++) {
@@ -200,17 +196,45 @@ answer(struct monitor *m, const char *with, int fd, int ret,
 	return parcel_send(m->session, body, NULL, 0, e);
 }
 
+/* The first connection once QEMU has come, and the guest's memory with it: not
+ * earlier, since a file that is open is there even where the guest has ended.
+ */
+static int
+give_memory(struct monitor *m, int fd, struct err *e)
+{
+	struct qemu_maps maps = monitor_guest(m);
+	const int fds[] = { fd, maps.fd, maps.file };
+	json_t *list = json_array();
+	size_t nfds = 1 + (maps.fd >= 0) + (maps.file >= 0);
+	int ret;
+
+	for (size_t i = 0; i < maps.n; i++)
+		json_array_append_new(list,
+				      json_pack("[I, I, b]",
+						(json_int_t)maps.list[i].at,
+						(json_int_t)maps.list[i].len,
+						maps.list[i].in_file));
+	ret = parcel_send(
+		m->session,
+		json_pack("{s:s, s:o}", "do", "connection", "maps", list), fds,
+		nfds, e);
+	qemu_maps_close(&maps);
+	return ret;
+}
+
 static int
 give_connection(struct monitor *m, bool probe, struct err *e)
 {
 	auto_fd int fd = -1;
+	bool first = !probe && !m->used;
 	struct err why;
 	int ret = m->role == MONITOR_SEND
 			  ? monitor_connect(m, probe, &fd, &why)
 			  : err_set(&why, ERR_PROTOCOL, "not the sender");
 
 	m->used |= !probe;
-	return answer(m, "connection", fd, ret, &why, e);
+	return ret == 0 && first ? give_memory(m, fd, e)
+				 : answer(m, "connection", fd, ret, &why, e);
 }
 
 static int
@@ -375,7 +399,7 @@ monitor_run(struct monitor *m)
 {
 	struct err e = { .code = ERR_NONE };
 
-	m->listening = m->shadow = m->kept = m->session = m->maps.fd = -1;
+	m->listening = m->shadow = m->kept = m->session = -1;
 	prctl(PR_SET_NAME, "virt-mig-mon", 0, 0, 0);
 	if (serve(m, &e) < 0) {
 		end_with(m, &e);

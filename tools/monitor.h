@@ -50,7 +50,6 @@ struct monitor {
 	int session; /* parcels */
 	int pid;     /* of the session */
 	int listening, shadow, kept;
-	struct qemu_maps maps; /* of the guest that is sent */
 	char vm[128], socket_path[108], kept_path[SETTINGS_PATH_MAX];
 	struct held_loan loans[MONITOR_IMAGES];
 	char *names[MONITOR_IMAGES];
@@ -76,8 +75,11 @@ int monitor_connect(const struct monitor *m, bool probe, int *fd, struct err *e)
 /* A connection to the QEMU that waits here for this migration. */
 int monitor_connect_qemu(const struct monitor *m, int *fd, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
-/* What the session needs to know of m->maps: an array. */
-json_t *monitor_maps(const struct monitor *m) __attribute__((nonnull));
+/* The memory of the guest that is sent, to tell which of it is free, if it is
+ * asked for and can be had; where not, all is sent.
+ */
+struct qemu_maps monitor_guest(const struct monitor *m)
+	__attribute__((nonnull));
 /* The memory as it was migrated gets its name. */
 void monitor_keep(struct monitor *m) __attribute__((nonnull));
 void monitor_close(struct monitor *m) __attribute__((nonnull));

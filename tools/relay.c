@@ -121,9 +121,6 @@ relay_memory(void *arg, int qemu_fd, struct qemu_maps *out)
 	struct err ignored;
 
 	(void)arg;
-	if (getsockopt(qemu_fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
-	    qemu_maps_open(out, who.pid, &ignored) == 0)
-		return true;
-	qemu_maps_close(out);
-	return false;
+	return getsockopt(qemu_fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
+	       qemu_maps_open(out, who.pid, &ignored) == 0;
 }

@@ -24,6 +24,7 @@ struct sending {
 	enum send_stage stage;
 	struct event *qemu;
 	struct live_sender *live;
+	struct qemu_maps maps; /* of QEMU's memory */
 	uint64_t came_ns, retry_ns;
 	bool asked; /* for a connection, which has not come yet */
 	char notice[240];
@@ -77,9 +78,34 @@ on_memory(void *arg, int qemu_fd, struct qemu_maps *out)
 	struct sending *s = arg;
 
 	(void)qemu_fd;
-	*out = s->w->job.maps;
-	s->w->job.maps.fd = -1;
+	*out = qemu_maps_take(&s->maps);
 	return out->fd >= 0;
+}
+
+/* Where the guest's memory may be in QEMU's, which is the second file then; or
+ * in the third, which QEMU has it in.
+ */
+static void
+take_memory(struct sending *s, struct parcel *p)
+{
+	json_t *maps = json_object_get(p->body, "maps"), *map;
+	struct qemu_maps *m = &s->maps;
+	size_t i;
+
+	m->fd = parcel_take_fd(p, 1);
+	m->file = parcel_take_fd(p, 2);
+	json_array_foreach(maps, i, map)
+	{
+		json_int_t at, len;
+		int in_file;
+
+		if (m->n < QEMU_MAPS_MAX &&
+		    json_unpack(map, "[I, I, b]", &at, &len, &in_file) == 0 &&
+		    at >= 0 && len > 0)
+			m->list[m->n++] =
+				(struct qemu_map){ (uint64_t)at, (uint64_t)len,
+						   in_file };
+	}
 }
 
 static void
@@ -96,7 +122,7 @@ start_live(struct sending *s, int peer)
 		.nheld = w->nheld,
 		.shadow_fd = w->job.shadow,
 		.room = w->job.room,
-		.memory = w->job.maps.fd >= 0 ? on_memory : NULL,
+		.memory = s->maps.fd >= 0 ? on_memory : NULL,
 		.keep = w->job.keep,
 		.threads = w->job.threads,
 		.rate = w->job.rate,
@@ -115,7 +141,7 @@ start_live(struct sending *s, int peer)
 }
 
 static void
-on_connection(struct sending *s, int fd)
+on_connection(struct sending *s, struct parcel *p, int fd)
 {
 	struct err e;
 
@@ -131,6 +157,7 @@ on_connection(struct sending *s, int fd)
 		worker_say(s->w, json_pack("{s:s}", "say", "ready"));
 		return;
 	case SEND_CALL:
+		take_memory(s, p);
 		start_live(s, fd);
 		return;
 	case SEND_LIVE:
@@ -150,7 +177,7 @@ send_on_parcel(struct worker *w, struct parcel *p)
 	struct err why;
 
 	if (strcmp(what, "connection") == 0 && fd >= 0) {
-		on_connection(s, fd);
+		on_connection(s, p, fd);
 		return;
 	}
 	if (fd >= 0)
@@ -257,7 +284,9 @@ send_cancel(struct worker *w, const struct err *why)
 int
 worker_send(struct worker *w, struct err *e)
 {
-	struct sending s = { .w = w, .stage = SEND_PROBE };
+	struct sending s = { .w = w,
+			     .stage = SEND_PROBE,
+			     .maps = QEMU_MAPS_NONE };
 	int ret;
 
 	w->state = &s;
@@ -274,5 +303,6 @@ worker_send(struct worker *w, struct err *e)
 	event_free(s.qemu);
 	if (s.live)
 		live_sender_free(s.live);
+	qemu_maps_close(&s.maps);
 	return ret;
 }

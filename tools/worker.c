@@ -44,27 +44,6 @@ job_role(struct worker_job *job, struct err *e)
 	return 0;
 }
 
-/* Where the guest's memory may be in QEMU's, which is the third file then. */
-static void
-job_maps(struct worker_job *job)
-{
-	json_t *maps = json_object_get(job->parcel.body, "maps"), *map;
-	size_t i;
-
-	job->maps.fd = maps ? parcel_take_fd(&job->parcel, 2) : -1;
-	json_array_foreach(maps, i, map)
-	{
-		json_int_t at, len;
-
-		if (job->maps.n < QEMU_MAPS_MAX &&
-		    json_unpack(map, "[I, I]", &at, &len) == 0 && at > 0 &&
-		    len > 0)
-			job->maps.list[job->maps.n++] =
-				(struct qemu_map){ (uint64_t)at,
-						   (uint64_t)len };
-	}
-}
-
 int
 worker_get_job(struct worker_job *job, struct err *e)
 {
@@ -91,7 +70,6 @@ worker_get_job(struct worker_job *job, struct err *e)
 	job_names(job);
 	job->socket = parcel_take_fd(p, 0);
 	job->shadow = job->role == WORKER_ANSWER ? -1 : parcel_take_fd(p, 1);
-	job_maps(job);
 	return 0;
 }
 
@@ -191,7 +169,7 @@ worker_open_held(struct worker *w)
 	struct parcel *p = &w->job.parcel;
 	bool kept = json_is_true(json_object_get(p->body, "kept"));
 	struct lent_programs programs[ARRAY_LEN(w->held)];
-	size_t nprograms, at = json_object_get(p->body, "maps") ? 3 : 2;
+	size_t nprograms, at = 2;
 	struct err why;
 
 	if (kept)

@@ -11,7 +11,6 @@
 #include "common/parcel.h"
 #include "common/tls.h"
 #include "dedup/held.h"
-#include "memory/qemu-live.h"
 #include "wire/plan.h"
 
 /* virt-mig-session: the confined half of one migration.  Its monitor hands
@@ -41,7 +40,6 @@ struct worker_job {
 	struct tls_names names;
 	int socket; /* QEMU's listening one, or the peer's */
 	int shadow;
-	struct qemu_maps maps; /* of QEMU's memory */
 };
 
 struct worker {

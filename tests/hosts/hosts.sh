@@ -20,8 +20,8 @@
 # RUN= is a command that virt-migd is started by.  With SYSTEMD=1 the first
 # process of a host is systemd, which runs the units that units_install put
 # there; DIR is then not in /tmp or /var/tmp, which units do not see.
-# DISK=, DISK_FORMAT= give the guest a disk, MEMORY_MIB= its memory, KERNEL=
-# and INITRD= another system.
+# DISK=, DISK_FORMAT= give the guest a disk, MEMORY_MIB= its memory, SHARED=1
+# one that QEMU shares, KERNEL= and INITRD= another system.
 hosts_a_ip=10.77.0.1 hosts_b_ip=10.77.0.2
 hosts_kernel=${HOSTS_KERNEL:-${builddir:?}/hosts-kernel}
 
@@ -274,10 +274,14 @@ guest_xml() { # VM CMDLINE
 	[ -z "${DISK:-}" ] || disk="<disk type='file' device='disk'>
 		<driver name='qemu' type='${DISK_FORMAT:-raw}' cache='none'/>
 		<source file='$DISK'/><target dev='vda' bus='virtio'/></disk>"
+	shared=
+	[ -z "${SHARED:-}" ] || shared="<memoryBacking><source type='memfd'/>
+		<access mode='shared'/></memoryBacking>"
 	cat <<-END
 	<domain type='qemu'>
 	  <name>$1</name>
 	  <memory unit='MiB'>${MEMORY_MIB:-256}</memory>
+	  $shared
 	  <vcpu>1</vcpu>
 	  <os>
 	    <type arch='x86_64' machine='pc'>hvm</type>
