@@ -30,6 +30,8 @@
 #define LIVE_SPARE 1
 /* Pieces of which the time to the other end is taken, at once. */
 #define LIVE_MARKS 128
+/* A lost connection is looked for at once, and then again and again. */
+#define LIVE_RETRY_MS 1000
 
 struct live_batch {
 	struct live_batch *next;

@@ -30,8 +30,6 @@
 #define LIVE_LINK 125e6
 /* Of what QEMU writes behind the RAM: CPUs come early in it. */
 #define LIVE_STATE_MAX (16u << 20)
-/* The connection is looked for again and again. */
-#define LIVE_RETRY_MS 1000
 
 static void
 live_close_channels(struct live_sender *s)
@@ -257,10 +255,14 @@ live_on_give_up(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	(void)err_prefix(&s->cut,
-			 "no new connection for %u seconds, and "
-			 "before that",
-			 s->config.reconnect_ms / 1000);
+	if (s->stats.paused)
+		(void)err_prefix(&s->cut, "the guest stopped while the "
+					  "connection was lost");
+	else
+		(void)err_prefix(&s->cut,
+				 "no new connection for %u seconds, and "
+				 "before that",
+				 s->config.reconnect_ms / 1000);
 	live_fail(s, &s->cut);
 }
 

@@ -254,7 +254,10 @@ static void
 live_ended(void *arg, const struct err *why)
 {
 	struct live_sender *s = arg;
-	const struct timeval now = { 0 };
+	/* Where one hangs up at once, so would the next. */
+	const struct timeval next = { .tv_usec = s->stats.lost
+							 ? LIVE_RETRY_MS * 999
+							 : 0 };
 	const struct timeval patience = {
 		.tv_sec = s->config.reconnect_ms / 1000,
 		.tv_usec = s->config.reconnect_ms % 1000 * 1000L
@@ -278,7 +281,7 @@ live_ended(void *arg, const struct err *why)
 	if (!s->stats.lost)
 		evtimer_add(s->give_up, &patience);
 	s->stats.lost = true;
-	evtimer_add(s->later, &now);
+	evtimer_add(s->later, &next);
 }
 
 int

@@ -122,4 +122,34 @@ all_arrives(void)
 	assert_all_is_well();
 }
 
+static inline bool
+some_is_there(const struct world *x)
+{
+	return x->channels[0].out.len > 100000;
+}
+
+static inline bool
+all_said_is_there(const struct world *x)
+{
+	return x->channels[0].out.len == x->channels[0].stop;
+}
+
+static inline bool
+is_lost_at_both(const struct world *x)
+{
+	return live_sender_stats(x->s)->lost && live_receiver_stats(x->r)->lost;
+}
+
+static inline bool
+sender_is_over(const struct world *x)
+{
+	return x->sender_over;
+}
+
+static inline bool
+receiver_is_over(const struct world *x)
+{
+	return x->receiver_over;
+}
+
 #endif

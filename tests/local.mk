@@ -285,6 +285,11 @@ check_PROGRAMS += %D%/test-live-bases
 %C%_test_live_bases_LDADD = $(TEST_LIBS)
 TESTS += %D%/test-live-bases
 
+check_PROGRAMS += %D%/test-live-lost
+%C%_test_live_lost_SOURCES = %D%/test-live-lost.c $(LIVE_TEST)
+%C%_test_live_lost_LDADD = $(TEST_LIBS)
+TESTS += %D%/test-live-lost
+
 check_PROGRAMS += %D%/show-stream
 %C%_show_stream_SOURCES = %D%/show-stream.c %D%/walk-stream.h
 %C%_show_stream_LDADD = $(MIG_LDADD)

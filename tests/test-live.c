@@ -147,12 +147,6 @@ the_tail_waits_for_commit(void **state)
 	assert_int_equal(w.receiver_why.code, ERR_CANCELLED);
 }
 
-static bool
-some_is_there(const struct world *x)
-{
-	return x->channels[0].out.len > 100000;
-}
-
 static void
 qemu_here_may_end_it(void **state)
 {
@@ -176,12 +170,6 @@ qemu_there_may_end_it(void **state)
 	world_run(&w, NULL);
 	assert_true(w.channels[0].source_closed);
 	assert_int_equal(w.sender_why.code, ERR_CANCELLED);
-}
-
-static bool
-is_lost_at_both(const struct world *x)
-{
-	return live_sender_stats(x->s)->lost && live_receiver_stats(x->r)->lost;
 }
 
 /* The wire breaks after every so many messages, each time somewhere else. */
@@ -239,12 +227,6 @@ no_channel(struct world *x, bool up, enum message_type type)
 	return up || type != MESSAGE_CHANNEL;
 }
 
-static bool
-receiver_is_over(const struct world *x)
-{
-	return x->receiver_over;
-}
-
 /* The sender does not hear that it is over. */
 static void
 nobody_waits_for_another_when_qemu_there_is_gone(void **state)
@@ -262,12 +244,6 @@ nobody_waits_for_another_when_qemu_there_is_gone(void **state)
 	world_run(&w, receiver_is_over);
 	assert_int_not_equal(w.receiver_why.code, ERR_NONE);
 	live_sender_cancel(w.s, &w.receiver_why);
-}
-
-static bool
-sender_is_over(const struct world *x)
-{
-	return x->sender_over;
 }
 
 /* Not even where so much is under way that QEMU is not listened to. */
@@ -404,12 +380,6 @@ a_stranger_does_not_take_a_session_over(void **state)
 	all_arrives();
 	live_receiver_cancel(other.r, &other.sender_why);
 	world_fini(&other);
-}
-
-static bool
-all_said_is_there(const struct world *x)
-{
-	return x->channels[0].out.len == x->channels[0].stop;
 }
 
 /* QEMU falls silent inside of a page: what there is arrives, and what comes
