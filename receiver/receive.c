@@ -123,9 +123,7 @@ receive_start(struct receive *r, struct err *e)
 				receive_on_connection, r);
 	if (!r->listener || event_add(r->listener, NULL) < 0)
 		return err_set(e, ERR_SYSTEM, "out of memory");
-	if (c->listening)
-		c->listening(c->arg, &r->where);
-	return 0;
+	return c->listening ? c->listening(c->arg, &r->where, e) : 0;
 }
 
 /* One turn of the loop: 1 while there is more to come, else how it ended. */

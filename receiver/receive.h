@@ -21,8 +21,9 @@ struct receive_config {
 	size_t nheld;
 	const char *tls_dir; /* given: TLS on this host too; NULL: search */
 	unsigned threads;
-	/* Each may be NULL. */
-	void (*listening)(void *arg, const struct endpoint_addr *where);
+	/* Each may be NULL.  Where we wait: an error ends it. */
+	int (*listening)(void *arg, const struct endpoint_addr *where,
+			 struct err *e);
 	void (*refused)(void *arg, const struct err *why);
 	/* Some times a second; asked: by SIGUSR1. */
 	void (*progress)(void *arg, const struct incoming_stats *s, bool asked);

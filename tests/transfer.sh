@@ -285,6 +285,20 @@ wait_receiver
 failed 1 1 'No such file' 'No such file'
 result $? "an output that cannot be made"
 
+# Whoever waits for that file does not wait for ever.
+mkdir target
+for verb in "receive --output got/none" "relay-receive --target unix:target/q"
+do
+	# shellcheck disable=SC2086 # words
+	timeout 20 "$virt_mig" $verb --listen unix:waits \
+		--port-file nowhere/port >r.out 2>r.err
+	received=$?
+	[ $received -eq 1 ] && [ ! -e waits ] &&
+		grep -q -- '--port-file: nowhere/port' r.err &&
+		[ "$(wc -l <r.err)" = 1 ] && [ -z "$(ls got)" ]
+	result $? "${verb%% *}: a port file that cannot be made ends it"
+done
+
 truncate -s 0 empty
 send empty 127.0.0.1:1
 [ $sent -eq 2 ] && grep -q 'empty: ' s.err && [ "$(said s.err)" -eq 1 ]

@@ -89,12 +89,13 @@ receive_parse(struct receive_command *c, int argc, char **argv, struct err *e)
 	return 0;
 }
 
-static void
-receive_on_listening(void *arg, const struct endpoint_addr *where)
+static int
+receive_on_listening(void *arg, const struct endpoint_addr *where,
+		     struct err *e)
 {
 	struct receive_command *c = arg;
 
-	transfer_listening(&c->transfer, where, c->port_file);
+	return transfer_listening(&c->transfer, where, c->port_file, e);
 }
 
 static void

@@ -197,8 +197,8 @@ relay_receive_open(struct relay_receive *c, struct err *e)
 				relay_receive_on_connection, c);
 	if (!c->listener || event_add(c->listener, NULL) < 0)
 		return err_set(e, ERR_SYSTEM, "out of memory");
-	transfer_listening(&c->relay.transfer, &c->where, c->port_file);
-	return 0;
+	return transfer_listening(&c->relay.transfer, &c->where, c->port_file,
+				  e);
 }
 
 /* One turn of the loop: 1 while there is more to come, else how it ended. */

@@ -301,17 +301,17 @@ transfer_write_port(const char *path, const char *where, struct err *e)
 	return newfile_commit(&f, e);
 }
 
-void
+int
 transfer_listening(const struct transfer *t, const struct endpoint_addr *where,
-		   const char *port_file)
+		   const char *port_file, struct err *e)
 {
 	char text[ENDPOINT_TEXT_MAX];
-	struct err e;
 
 	endpoint_addr_text(where, text);
+	if (port_file && transfer_write_port(port_file, text, e) < 0)
+		return err_prefix(e, "--port-file");
 	fprintf(stderr, "virt-mig %s: waiting at %s\n", t->verb, text);
-	if (port_file && transfer_write_port(port_file, text, &e) < 0)
-		fprintf(stderr, "virt-mig %s: %s\n", t->verb, e.text);
+	return 0;
 }
 
 void

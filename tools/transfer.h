@@ -96,10 +96,13 @@ int transfer_parse_effort(const char *text, const struct effort **effort,
 int transfer_parse_codec(const char *text, struct effort *made,
 			 const struct effort **effort, struct err *e)
 	__attribute__((nonnull, warn_unused_result));
-/* Says where we wait, and writes it to the file, if any. */
-void transfer_listening(const struct transfer *t,
-			const struct endpoint_addr *where,
-			const char *port_file) __attribute__((nonnull(1, 2)));
+/* Says where we wait, and writes it to the file, if any.  Where that fails,
+ * whoever waits for the file would wait for ever.
+ */
+int transfer_listening(const struct transfer *t,
+		       const struct endpoint_addr *where, const char *port_file,
+		       struct err *e)
+	__attribute__((nonnull(1, 2, 4), warn_unused_result));
 
 void transfer_begin(struct transfer *t, const char *doing)
 	__attribute__((nonnull));
