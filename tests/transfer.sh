@@ -299,6 +299,17 @@ do
 	result $? "${verb%% *}: a port file that cannot be made ends it"
 done
 
+# What it did not make is not its own to remove.
+echo precious >mine
+timeout 20 "$virt_mig" relay-receive --target unix:target/q --listen unix:mine \
+	>r.out 2>r.err
+received=$?
+[ $received -eq 1 ] && grep -q 'mine: Address already in use' r.err &&
+	timeout 20 "$virt_mig" relay-receive --target unix:target/q \
+		--listen unix:mine --image none >r.out 2>r.err
+[ $? -eq 1 ] && grep -q 'none: ' r.err && [ "$(cat mine)" = precious ]
+result $? "relay-receive: a file that stands where it would wait stays"
+
 truncate -s 0 empty
 send empty 127.0.0.1:1
 [ $sent -eq 2 ] && grep -q 'empty: ' s.err && [ "$(said s.err)" -eq 1 ]

@@ -282,10 +282,11 @@ cmd_relay_receive(int argc, char **argv, struct err *e)
 	live_receiver_free(c->live);
 	if (c->listener)
 		event_free(c->listener);
-	if (c->fd >= 0)
+	if (c->fd >= 0) {
 		close(c->fd);
-	if (c->listen.is_unix)
-		unlink(c->listen.host);
+		if (c->listen.is_unix)
+			unlink(c->listen.host);
+	}
 	tls_close(c->tls);
 	loop_fini(&c->loop);
 	relay_close(&c->relay);
