@@ -32,7 +32,8 @@ map_size(int fd, const char *path, uint64_t *size, struct err *e)
 int
 map_open(struct map *m, const char *path, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Nobody may ever write to a pipe. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	*m = (struct map){ .fd = -1 };
 	if (fd < 0)

@@ -119,6 +119,15 @@ result $? "a link without a unit is a usage error"
 bench
 [ $? -eq 2 ]
 result $? "no memory is a usage error"
+printf x >little
+mkfifo pipe
+odd() { # MEMORY
+	timeout 20 "$virt_mig" bench --html other.html "$1" >out 2>log
+	[ $? -eq 2 ] && [ ! -s out ] && grep -q "bench: $1: " log &&
+		[ -z "$(ls other.html* 2>/dev/null)" ]
+}
+odd little && odd pipe && odd . && odd /dev/null
+result $? "what holds no memory is a usage error, at once"
 bench --html other.html nosuch
 [ $? -eq 1 ] && grep -q nosuch log && [ -z "$(ls other.html* 2>/dev/null)" ]
 result $? "a memory that is not there leaves no page"

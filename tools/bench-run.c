@@ -370,7 +370,11 @@ run_all(struct run *r, struct err *e)
 				r->o->nregions, e) != 0)
 			return -1;
 		r->report->ncaptures++;
-		rc = run_memory(r, i, e);
+		rc = r->memory.npages > 0
+			     ? run_memory(r, i, e)
+			     : err_set(e, ERR_USAGE,
+				       "%s: not one page of memory in it",
+				       r->o->memories[i]);
 		memory_close(&r->memory);
 		if (rc != 0)
 			return -1;
