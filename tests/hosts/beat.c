@@ -10,7 +10,8 @@
  *
  * The kernel's command line says how much: still=MB and busy=MB of pages that
  * nothing but their words can tell apart, text=MB, zero=MB, rate=pages changed
- * a second, whole=1 to change all of a page and not just its first words.
+ * a second, whole=1 to change all of a page and not just its first words;
+ * disk=1 that there is one.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -212,6 +213,7 @@ memory_make(struct guest *g)
 		text_words(g, n, true);
 }
 
+/* Which of them needs which differs between kernels: see twice. */
 static void
 load_modules(void)
 {
@@ -221,14 +223,15 @@ load_modules(void)
 					     "virtio_pci_modern_dev",
 					     "virtio_pci",
 					     "virtio_blk" };
+	const size_t n = sizeof(names) / sizeof(names[0]);
 	char path[64];
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "/mod/%s.ko", names[i]);
+	for (size_t i = 0; i < 2 * n; i++) {
+		snprintf(path, sizeof(path), "/mod/%s.ko", names[i % n]);
 		int fd = open(path, O_RDONLY);
 
-		if (fd >= 0 && syscall(SYS_finit_module, fd, "", 0) == 0)
-			close(fd);
+		syscall(SYS_finit_module, fd, "", 0);
+		close(fd);
 	}
 }
 
@@ -310,5 +313,7 @@ main(void)
 	load_modules();
 	memory_make(&g);
 	g.disk = open("/dev/vda", O_RDWR | O_DIRECT);
+	if (g.disk < 0 && param(&g, "disk", 0))
+		g.disk_bad++;
 	run(&g, param(&g, "rate", 2000));
 }

@@ -287,7 +287,7 @@ guest_xml() { # VM CMDLINE
 	    <type arch='x86_64' machine='pc'>hvm</type>
 	    <kernel>${KERNEL:-$hosts/guest/vmlinuz}</kernel>
 	    <initrd>${INITRD:-$hosts/guest/initrd.img}</initrd>
-	    <cmdline>console=ttyS0 quiet panic=1 $2</cmdline>
+	    <cmdline>console=ttyS0 quiet panic=1 ${DISK:+disk=1} $2</cmdline>
 	  </os>
 	  <features><acpi/></features>
 	  <cpu mode='maximum'/>
