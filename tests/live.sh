@@ -146,6 +146,11 @@ if hosts_allow_postcopy; then
 	migrate a --postcopy --timeout 1 --timeout-postcopy &&
 		guest_checked vm b >>"$dir/log" && tidy && holds .postcopy
 	result $? "--timeout-postcopy: when it takes too long"
+	restless
+	migrate a --postcopy --timeout 2 --timeout-suspend &&
+		guest_checked vm b >>"$dir/log" && tidy &&
+		holds '.postcopy | not'
+	result $? "--timeout-suspend: it is stopped then, and does not go there"
 fi
 
 # Which would never end.
@@ -223,6 +228,34 @@ guest_end vm
 DISK=/var/lib/libvirt/images/disk.img fresh
 migrate a --copy-storage-all && guest_checked vm b >>"$dir/log" && tidy
 result $? "--copy-storage-all: its disk comes, too"
+
+# The file system of its disk is full, so QEMU stops it, until there is room.
+for h in a b; do
+	truncate -s 8M "$hosts/$h/small" && mkfs.ext4 -qF -O ^has_journal \
+		"$hosts/$h/small" && host $h mkdir -p /run/small &&
+		host $h mount -o loop "$hosts/$h/small" /run/small &&
+		host $h truncate -s 64M /run/small/disk.img ||
+		small=none
+done >>"$dir/log" 2>&1
+if [ -z "${small:-}" ]; then
+	guest_end vm
+	DISK=/run/small/disk.img fresh
+	migrate a --unsafe --bandwidth 4 --abort-on-error &
+	hosts_wait 100 host a sh -c "'$tool' status --format json |
+		jq -e 'any(.state == \"STREAM\")'" &&
+		host a sh -c 'cat /dev/zero 2>/dev/null >/run/small/fill'
+	wait $!
+	[ $? -eq 1 ] && grep -q 'I/O error.*is paused here' "$dir/log" &&
+		host a rm /run/small/fill && host a virsh -q resume vm &&
+		guest_checked vm a >>"$dir/log" && tidy
+	result $? "--abort-on-error: a disk that fails ends it"
+	for h in a b; do
+		host $h virsh destroy vm
+		host $h umount /run/small
+	done >>"$dir/log" 2>&1
+else
+	skipped "--abort-on-error" "cannot mount a small file system"
+fi
 
 fresh
 host a sh -c "timeout -s INT 3 '$tool' migrate vm $there --bandwidth 4" \
