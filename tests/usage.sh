@@ -54,7 +54,9 @@ refused '--parallel-connections needs --parallel' --parallel-connections 2 &&
 	refused 'either --timeout-suspend or' --timeout 5 --timeout-suspend \
 		--postcopy --timeout-postcopy
 result $? "migrate refuses what would do nothing"
-refused "'0' is not a number" --bandwidth 0 &&
+refused "--bandwidth: '0' is not a number" --bandwidth 0 &&
+	refused "--timeout: 'x' is not a number" --bandwidth 9 --timeout x &&
+	refused '--xml: /dev/null: ' --xml /dev/null &&
 	refused 'text or json' --format xml &&
 	refused 'auto, none, bar or json' --progress much &&
 	refused 'see ' --nosuch && refused 'which VM' more

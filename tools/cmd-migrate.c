@@ -351,9 +351,12 @@ parse(struct migrate_command *c, int argc, char **argv, struct err *e)
 
 	optind = 1;
 	while (ret == 0 &&
-	       (option = getopt_long(argc, argv, "", options, &at)) != -1)
+	       (option = getopt_long(argc, argv, "", options, &at)) != -1) {
 		ret = option == OPT_FLAG ? set_flag(w, options[at].name)
 					 : set_option(c, option, optarg, e);
+		if (ret < 0 && option != '?')
+			(void)err_prefix(e, "--%s", options[at].name);
+	}
 	if (ret < 0 || c->help)
 		return ret;
 	if (argc - optind != 2)
