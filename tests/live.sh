@@ -229,6 +229,12 @@ DISK=/var/lib/libvirt/images/disk.img fresh
 migrate a --copy-storage-all && guest_checked vm b >>"$dir/log" && tidy
 result $? "--copy-storage-all: its disk comes, too"
 
+fresh
+migrate a --suspend --format text && grep -q "^vm is at $there" "$dir/out" &&
+	[ "$(host b virsh -q domstate vm)" = paused ] &&
+	host b virsh -q resume vm && guest_checked vm b >>"$dir/log" && tidy
+result $? "--suspend: it is paused there"
+
 # The file system of its disk is full, so QEMU stops it, until there is room.
 for h in a b; do
 	truncate -s 8M "$hosts/$h/small" && mkfs.ext4 -qF -O ^has_journal \

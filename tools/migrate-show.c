@@ -100,7 +100,7 @@ show_text(const struct migrate_wish *w, const struct migrate_result *r)
 		 wire = number(s, "wire_bytes");
 	char a[FORMAT_LEN], b[FORMAT_LEN], c[FORMAT_LEN];
 
-	printf("%s runs at %s\n", w->vm, w->to);
+	printf("%s is at %s\n", w->vm, w->to);
 	if (!s)
 		return;
 	printf("  guest memory  %s\n  sent          %s (%s)\n",
