@@ -8,8 +8,8 @@
 #include "common/err.h"
 
 /* A file that appears whole or not at all: written under a temporary name
- * beside its own, which it gets when it is on disk.  It takes the place of a regular
- * file only.  Not opened: fd is -1.
+ * beside its own, which it gets when it is on disk.  It takes the place of a
+ * regular file only.  Not opened: fd is -1.
  */
 struct newfile {
 	int fd; /* read and write */

@@ -8,7 +8,7 @@
 #include "dedup/filesystems.h"
 #include "dedup/ntfs.h"
 
-/* Where file systems are looked for: at as many MiB from where a part begins */
+/* Where file systems are looked for: at as many MiB from where a part begins. */
 #define FILESYSTEMS_MIB 16384
 #define MIB_BLOCKS      ((1u << 20) / PAGE_BYTES)
 
@@ -41,8 +41,6 @@ find_all(struct extents *x, struct err *e)
 	size_t nparts;
 	const struct image_part *parts = image_parts(x->img, &nparts);
 
-	/* Tables of file systems are a few hundredths of the disk. */
-	x->work = image_nblocks(x->img) / 4 + 1024;
 	for (size_t i = 0; i < nparts; i++)
 		if (find_in_part(x, &parts[i], e) < 0)
 			return -1;
@@ -50,7 +48,8 @@ find_all(struct extents *x, struct err *e)
 }
 
 int
-filesystems_find(struct image *img, struct buf *out, struct err *e)
+filesystems_find(struct image *img, uint64_t ndata, struct buf *out,
+		 struct err *e)
 {
 	struct extents *x = calloc(1, sizeof(*x));
 	int ret = -1;
@@ -58,6 +57,8 @@ filesystems_find(struct image *img, struct buf *out, struct err *e)
 	if (!x)
 		return err_sys(e, "the files of an image");
 	x->img = img;
+	/* Tables of file systems are a few hundredths of what a disk holds. */
+	x->work = ndata / 4 + 1024;
 	buf_init(&x->found, EXTENTS_MAX * sizeof(struct extent));
 	if (find_all(x, e) == 0)
 		ret = extents_put(x, out, e);

@@ -107,7 +107,7 @@ write_extents(struct builder *b, struct err *e)
 	int ret;
 
 	buf_init(&buf, EXTENTS_MAX * EXTENT_BYTES);
-	ret = filesystems_find(b->img, &buf, e);
+	ret = filesystems_find(b->img, b->header.data_blocks, &buf, e);
 	b->header.nextents = buf.len / EXTENT_BYTES;
 	if (ret == 0)
 		ret = write_section(b, INDEX_EXTENTS, buf.data, e);

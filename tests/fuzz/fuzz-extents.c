@@ -82,7 +82,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	img = image_take("fuzz", "raw", fd, &e);
 	fuzz_check(img != NULL);
 	buf_init(&found, EXTENTS_MAX * EXTENT_BYTES);
-	fuzz_ok(filesystems_find(img, &found, &e), &e);
+	fuzz_ok(filesystems_find(img, BLOCKS, &found, &e), &e);
 	read_all(img, span_of(found.data, found.len));
 	buf_fini(&found);
 	image_close(img);
