@@ -109,6 +109,20 @@ only_what_is_known_is_believed(void **state)
 }
 
 static void
+no_text_has_two_lines(void **state)
+{
+	json_t *said_all = json_pack("{s:s, s:s}", "say", "end", "text",
+				     "lost\nvirt-migd: all is well\033[A");
+	json_t *is = report_checked(said_all);
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(is, "text")),
+			    "lost?virt-migd: all is well?[A");
+	json_decref(said_all);
+	json_decref(is);
+}
+
+static void
 an_end_says_its_error(void **state)
 {
 	const struct err e = { .code = ERR_LIMIT, .text = "too slow" };
@@ -138,6 +152,7 @@ main(void)
 		sentence(how_sessions_ended_is_a_state),
 		sentence(names_cannot_end_their_label),
 		cmocka_unit_test(only_what_is_known_is_believed),
+		cmocka_unit_test(no_text_has_two_lines),
 		cmocka_unit_test(an_end_says_its_error),
 	};
 

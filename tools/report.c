@@ -5,6 +5,7 @@
 
 #include "common/mem.h"
 #include "tools/report.h"
+#include "wire/message.h"
 
 #define TEXT_MAX  239
 #define PLANS_MAX 16
@@ -37,14 +38,20 @@ copy_numbers(json_t *to, const json_t *from)
 	}
 }
 
+/* They end in logs, where a line must not look like two. */
 static void
 copy_texts(json_t *to, const json_t *from)
 {
 	for (size_t i = 0; i < ARRAY_LEN(text_keys); i++) {
-		json_t *v = json_object_get(from, text_keys[i]);
+		const char *text =
+			json_string_value(json_object_get(from, text_keys[i]));
+		char copy[TEXT_MAX + 1];
 
-		if (json_is_string(v) && json_string_length(v) <= TEXT_MAX)
-			json_object_set(to, text_keys[i], v);
+		if (!text || strlen(text) > TEXT_MAX)
+			continue;
+		strcpy(copy, text);
+		message_make_printable(copy);
+		json_object_set_new(to, text_keys[i], json_string(copy));
 	}
 }
 
