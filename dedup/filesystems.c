@@ -8,7 +8,7 @@
 #include "dedup/filesystems.h"
 #include "dedup/ntfs.h"
 
-/* Where file systems are looked for: at as many MiB from where a part begins. */
+/* File systems are looked for at as many MiB from where a part begins. */
 #define FILESYSTEMS_MIB 16384
 #define MIB_BLOCKS      ((1u << 20) / PAGE_BYTES)
 

@@ -20,7 +20,7 @@
 
 /* Blocks that are read at a time. */
 #define PROGRAMS_CHUNK 1024
-/* Where file systems are looked for: at as many MiB from where a part begins. */
+/* File systems are looked for at as many MiB from where a part begins. */
 #define PROGRAMS_MIB 4096
 /* Pages that are laid out in all, whatever the image says: 32 GiB. */
 #define PROGRAMS_WORK_MAX (1u << 23)
