@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "tools/beside.h"
+#include "tools/format.h"
 #include "tools/monitor.h"
 #include "tools/report.h"
 
@@ -96,11 +97,15 @@ images(const struct monitor *m)
 {
 	json_t *all = json_array();
 
-	for (size_t i = 0; i < m->nloans; i++)
+	for (size_t i = 0; i < m->nloans; i++) {
+		auto_free char *name = format_printable(m->names[i]);
+
 		json_array_append_new(
-			all, json_pack("{s:s, s:s, s:b}", "name", m->names[i],
-				       "format", m->loans[i].format, "programs",
+			all, json_pack("{s:s, s:s, s:b}", "name",
+				       name ? name : "an image", "format",
+				       m->loans[i].format, "programs",
 				       m->loans[i].programs >= 0));
+	}
 	return all;
 }
 
