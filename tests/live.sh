@@ -169,13 +169,14 @@ job_says 'domstate --reason' 'paused (migrating)' && wait $! &&
 result $? "--timeout: the guest is stopped, goes there and on"
 cable 10gbit
 
-# An image of what the guest has in memory, at both hosts.
+# An image of what the guest has in memory, at both hosts; its name is no UTF-8.
+text=$(printf 't\374xt.img')
 for h in a b; do
-	python3 "$srcdir/tests/hosts/text-image.py" "$hosts/$h/text.img" 16 &&
+	python3 "$srcdir/tests/hosts/text-image.py" "$hosts/$h/$text" 16 &&
 		host $h env VIRT_MIG_INDEX_DIR="$hosts/$h/index" "$tool" \
-			index build "$hosts/$h/text.img" >>"$dir/log" 2>&1
+			index build "$hosts/$h/$text" >>"$dir/log" 2>&1
 	migd_stop $h
-	printf '[images]\npublic = %s\n' "$hosts/$h/text.img" |
+	printf '[images]\npublic = %s\n' "$hosts/$h/$text" |
 		migd_start $h good
 done
 fresh
@@ -184,14 +185,14 @@ migrate a && guest_checked vm b >>"$dir/log" && tidy &&
 result $? "what an image holds is not sent"
 refs=$(jq .pages.ref "$dir/out")
 fresh
-cp -p "$hosts/b/text.img" "$dir/before"
-python3 "$srcdir/tests/hosts/text-image.py" "$hosts/b/text.img" 16 other
-touch -r "$dir/before" "$hosts/b/text.img"
+cp -p "$hosts/b/$text" "$dir/before"
+python3 "$srcdir/tests/hosts/text-image.py" "$hosts/b/$text" 16 other
+touch -r "$dir/before" "$hosts/b/$text"
 migrate a && guest_checked vm b >>"$dir/log" && tidy &&
 	holds '.pages.ref > 0 and .frames_refused > 0'
 result $? "unless it is there no more, whatever the index says: it is sent then"
 fresh
-touch "$hosts/b/text.img"
+touch "$hosts/b/$text"
 migrate a && guest_checked vm b >>"$dir/log" && tidy &&
 	holds ".pages.ref + 3000 < $refs and .frames_refused == 0"
 result $? "an image that is newer than its index is not looked into"
@@ -357,6 +358,18 @@ sleep 7
 [ "$(host b ss -tn 'sport = :49216' | grep -c ESTAB)" = 0 ] &&
 	migrate a && guest_checked vm b >>"$dir/log" && tidy
 result $? "callers that say one byte a second are sent away"
+# Who asks may call the VM what he likes, but that is not a line of the log.
+host a python3 -c "
+import json, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.connect('/run/virt-mig/control')
+s.send(json.dumps({'do': 'prepare', 'vm': 'vm\\nvirt-migd: all is well',
+    'uuid': '12345678-1234-1234-1234-123456789abc',
+    'peer': '$hosts_b_ip'}).encode())
+s.recv(65536)" >"$dir/log" 2>&1 &&
+	hosts_wait 50 grep -q '^virt-migd: vm.x0avirt-migd: all is well to' \
+		"$hosts/a/migd.log" && ! grep -q '^virt-migd: all' "$hosts/a/migd.log"
+result $? "what it says is one line of the log, whatever the VM is called"
 
 fresh
 migd_stop b && printf '[memory]\ndir = /proc/none\n' | migd_start b good

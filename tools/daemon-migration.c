@@ -11,8 +11,18 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "tools/daemon.h"
+#include "tools/format.h"
 #include "tools/leftover.h"
 #include "tools/report.h"
+
+/* What others call themselves, or a peer, ends in the log and in terminals. */
+static void
+set_name(char *to, size_t size, const char *name)
+{
+	auto_free char *safe = format_printable(name);
+
+	snprintf(to, size, "%s", safe ? safe : "");
+}
 
 static void
 migration_free(struct migration *m)
@@ -105,7 +115,7 @@ migration_hear(struct migration *m, json_t *said)
 			json_string_value(json_object_get(said, "name"));
 
 		if (name)
-			snprintf(m->vm, sizeof(m->vm), "%s", name);
+			set_name(m->vm, sizeof(m->vm), name);
 		json_object_update_missing(said, m->status);
 		json_decref(m->status);
 		m->status = json_incref(said);
@@ -284,6 +294,7 @@ migration_start(struct daemon *d, const struct migration_plan *plan,
 		struct err *e)
 {
 	struct migration *m = calloc(1, sizeof(*m));
+	char peer[ENDPOINT_TEXT_MAX];
 
 	if (!m) {
 		(void)err_sys(e, "migration");
@@ -296,13 +307,14 @@ migration_start(struct daemon *d, const struct migration_plan *plan,
 	m->call = plan->call;
 	m->began_ns = clock_wall_ns();
 	m->status = json_object();
-	snprintf(m->vm, sizeof(m->vm), "%s", plan->vm);
+	set_name(m->vm, sizeof(m->vm), plan->vm);
 	if (plan->from) {
 		endpoint_addr_text(plan->from, m->peer);
 		endpoint_addr_host(plan->from, m->address);
 	} else {
-		snprintf(m->peer, sizeof(m->peer), "%s:%u", plan->to->host,
+		snprintf(peer, sizeof(peer), "%s:%u", plan->to->host,
 			 plan->to->port);
+		set_name(m->peer, sizeof(m->peer), peer);
 	}
 	if (!m->status || check_limits(d, m, e) < 0 ||
 	    migration_fork(m, plan, e) < 0) {

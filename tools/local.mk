@@ -87,7 +87,7 @@ noinst_LIBRARIES += %D%/libhost.a
 
 sbin_PROGRAMS += virt-migd
 virt_migd_SOURCES = %D%/virt-migd.c
-virt_migd_LDADD = %D%/libhost.a $(MIG_LDADD) $(HOST_LIBS)
+virt_migd_LDADD = %D%/libhost.a %D%/libtools.a $(MIG_LDADD) $(HOST_LIBS)
 
 # All that touches the network, and nothing else: no libvirt in it.
 libexec_PROGRAMS += virt-mig-listener
