@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/mem.h"
 #include "tests/test.h"
 #include "tools/control.h"
 #include "tools/daemon.h"
@@ -39,6 +41,7 @@ static void __attribute__((noreturn)) run_daemon(int fd)
 		event_new(d.base, fd, EV_READ | EV_PERSIST, on_client, &d);
 	char text[240];
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	memset(text, 'x', sizeof(text));
 	for (size_t i = 0; i < MANY; i++) {
 		migrations[i] = (struct migration){
@@ -139,6 +142,34 @@ who_does_not_listen_is_hung_up_on(void **state)
 	close(fd);
 }
 
+/* Whoever may ask at all may not ask without end. */
+static void
+there_is_an_end_of_those_who_ask(void **state)
+{
+	int fds[CLIENTS_MAX], fd;
+	json_t *all = NULL;
+	struct parcel p;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = call();
+	fd = call();
+	assert_int_equal(parcel_receive(fd, &p, &e), 0);
+	close(fd);
+	/* It hears of this some time. */
+	close(fds[0]);
+	for (unsigned i = 0; !all && i < 500; i++) {
+		usleep(10000);
+		fd = call();
+		all = control_status(fd, &e);
+		close(fd);
+	}
+	assert_int_equal(json_array_size(all), MANY);
+	json_decref(all);
+	for (size_t i = 1; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+}
+
 int
 main(void)
 {
@@ -147,6 +178,8 @@ main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			who_does_not_listen_is_hung_up_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			there_is_an_end_of_those_who_ask, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("status", tests, NULL, NULL);

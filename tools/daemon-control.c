@@ -35,6 +35,7 @@ client_free(struct client *c)
 		at = &(*at)->next;
 	if (*at)
 		*at = c->next;
+	c->daemon->nclients--;
 	for (struct migration *m = c->daemon->migrations; m; m = m->next) {
 		if (m->client != c)
 			continue;
@@ -191,7 +192,7 @@ client_accept(struct daemon *d)
 		return;
 	c->daemon = d;
 	c->fd = accept4(d->control_fd, NULL, NULL, SOCK_CLOEXEC);
-	if (c->fd >= 0 &&
+	if (c->fd >= 0 && d->nclients < CLIENTS_MAX &&
 	    setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
 		       sizeof(patience)) == 0 &&
 	    getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &c->cred, &len) == 0)
@@ -207,4 +208,5 @@ client_accept(struct daemon *d)
 	}
 	c->next = d->clients;
 	d->clients = c;
+	d->nclients++;
 }

@@ -49,6 +49,7 @@ struct daemon {
 	struct event *control, *calls, *child;
 	struct migration *migrations; /* newest first */
 	struct client *clients;
+	size_t nclients;
 };
 
 /* The caller has filled the sockets. */
@@ -101,6 +102,9 @@ bool listener_on_child(struct daemon *d, int pid) __attribute__((nonnull));
 void listener_stop(const struct daemon *d) __attribute__((nonnull));
 
 /* daemon-control.c */
+/* So many may ask at a time: more are hung up on. */
+#define CLIENTS_MAX 256
+
 void client_accept(struct daemon *d) __attribute__((nonnull));
 /* Tells whoever asks, and hangs up where that is not possible. */
 void client_tell(struct client *c, json_t *body) __attribute__((nonnull(1)));
