@@ -329,7 +329,7 @@ pieces_that_cannot_be_are_refused(void **state)
 			   &e, ERR_CORRUPT);
 }
 
-/* Every block of a disk of 4 TiB is a group, whose table of 32,768 inodes is
+/* Every block of a disk of 256 GiB is a group, whose table of 32,768 inodes is
  * where there is nothing: what holds data bounds how much of that is read.
  */
 static void
@@ -354,7 +354,7 @@ empty_disks_cost_nothing(void **state)
 	write_file("huge", super, 0);
 	snprintf(path, sizeof(path), "%s/huge", dir);
 	snprintf(index, sizeof(index), "%s/huge.idx", dir);
-	assert_int_equal(truncate(path, 4ll << 40), 0);
+	assert_int_equal(truncate(path, 1ll << 38), 0);
 	{
 		auto_fd int fd = open(path, O_WRONLY);
 
@@ -365,7 +365,7 @@ empty_disks_cost_nothing(void **state)
 	assert_non_null(img);
 	began = clock();
 	assert_ok(index_build(img, index, &how, &stats, &e), &e);
-	assert_in_range((uintmax_t)(clock() - began), 0, 10 * CLOCKS_PER_SEC);
+	assert_in_range((uintmax_t)(clock() - began), 0, CLOCKS_PER_SEC);
 	assert_int_equal(stats.data_blocks, 1);
 	image_close(img);
 }
