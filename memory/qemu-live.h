@@ -18,9 +18,9 @@
 
 /* What may be RAM in an address space: writable memory that is no code.  What
  * is shared is read from its file, if that is memory itself (a memfd, or one in
- * /dev/shm or on hugetlbfs), the largest of them: half the cost, and what nobody
- * has touched takes no memory by that.  It is read, not mapped: nobody can make
- * the file too short for us.
+ * /dev/shm or on hugetlbfs), the largest of them: half the cost, and what
+ * nobody has touched takes no memory by that.  It is read, not mapped: nobody
+ * can make the file too short for us.
  */
 #define QEMU_MAPS_MAX 32
 
